@@ -1,0 +1,1 @@
+"""The protocol without I/O: messages to frames and back, for both sides (protocol.md)."""

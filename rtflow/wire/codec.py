@@ -1,0 +1,199 @@
+"""Bytes to frames and back, paths, and limits. The only place in the library with JSON.
+
+A frame is cut into raw parts first and each part is decoded once its type is known, so an event of
+an unknown type costs only itself. Whatever cannot be read is an `InvalidFrame` that names the
+place.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final, TypeVar, get_args
+from urllib.parse import quote, unquote
+
+import msgspec
+from msgspec import Raw, Struct
+
+from rtflow.errors import InvalidFrame
+from rtflow.model.events import Event
+from rtflow.wire.frames import Ack, FromClient, FromServer, Publish, Request, Response
+
+__all__ = [
+    "EMPTY",
+    "MAX_FRAME",
+    "decode_client_frame",
+    "decode_part",
+    "decode_server_frame",
+    "decoder",
+    "encode",
+    "encode_ack",
+    "encode_publish",
+    "encode_request",
+    "encode_response",
+    "join_path",
+    "split_path",
+]
+
+MAX_FRAME: Final = 1024 * 1024  # bytes, in either direction
+MAX_SEQ: Final = 2**53 - 1  # what a JavaScript number holds
+MAX_PATH: Final = 8_192  # characters, percent-encoded: three ids of 255 in UTF-8 fit
+EMPTY: Final = Raw(b"{}")
+UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+T = TypeVar("T")
+decoder = msgspec.json.Decoder
+"""Make a decoder for a type, once, at import."""
+
+
+class _Tag(Struct):
+    type: str
+
+
+_cut = msgspec.json.Decoder(list[Raw])
+_int = msgspec.json.Decoder(int)
+_str = msgspec.json.Decoder(str)
+_tag = msgspec.json.Decoder(_Tag)
+_event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+"""Encode any value of the model as JSON."""
+
+
+def decode_part(decoder: "msgspec.json.Decoder[T]", raw: Raw | bytes, where: str = "$") -> T:
+    """Decode one part of a frame. Raises `InvalidFrame` that names the place in the part."""
+    try:
+        return decoder.decode(raw)
+    except UNREADABLE as exc:
+        raise InvalidFrame(*_why(exc, where)) from exc
+
+
+def decode_client_frame(message: bytes | str) -> FromClient:
+    """Read what a client sent. Raises `InvalidFrame`, with the request's `seq` if readable."""
+    parts = _parts(message)
+    if len(parts) < 2:
+        raise InvalidFrame(f"a frame has at least 2 elements, not {len(parts)}")
+    seq = _seq(parts[0])
+    method = _text(parts[1], "$[1]", seq)
+    if method == "ACK":
+        return Ack(seq)
+    if len(parts) < 3:
+        raise InvalidFrame("a request has a path", "$[2]", seq)
+    path = _text(parts[2], "$[2]", seq)
+    if len(path) > MAX_PATH:
+        raise InvalidFrame(f"a path has at most {MAX_PATH} characters", "$[2]", seq)
+    return Request(seq, method, path, parts[3] if len(parts) > 3 else EMPTY)
+
+
+def decode_server_frame(message: bytes | str) -> FromServer:
+    """Read what a server sent. Raises `InvalidFrame`. Events of unknown types are left out."""
+    parts = _parts(message)
+    if len(parts) < 2:
+        raise InvalidFrame(f"a frame has at least 2 elements, not {len(parts)}")
+    seq = _seq(parts[0], lowest=-1)  # -1 answers a frame whose number the server could not read
+    if bytes(parts[1]) == b'"PUBLISH"':
+        return Publish(seq, tuple(_events(parts[2:])))
+    try:
+        status = _int.decode(parts[1])
+    except UNREADABLE as exc:
+        raise InvalidFrame(*_why(exc, "$[1]"), seq) from exc
+    return Response(seq, status, parts[2] if len(parts) > 2 else EMPTY)
+
+
+def _events(parts: Sequence[Raw]) -> Iterable[Event]:
+    for index, part in enumerate(parts):
+        try:
+            yield _event.decode(part)
+        except msgspec.ValidationError as exc:
+            if not _is_unknown(part):
+                raise InvalidFrame(*_why(exc, f"$[{index + 2}]")) from exc
+        except UNREADABLE as exc:
+            raise InvalidFrame(*_why(exc, f"$[{index + 2}]")) from exc
+
+
+def _is_unknown(part: Raw) -> bool:
+    try:
+        return _tag.decode(part).type not in KNOWN_EVENTS
+    except UNREADABLE:
+        return False
+
+
+KNOWN_EVENTS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Event))
+
+
+def _parts(message: bytes | str) -> list[Raw]:
+    if len(message) > MAX_FRAME:
+        raise InvalidFrame(f"a frame has at most {MAX_FRAME} bytes, not {len(message)}")
+    try:
+        return _cut.decode(message)
+    except UNREADABLE as exc:
+        raise InvalidFrame(*_why(exc, "$")) from exc
+
+
+def _seq(part: Raw, lowest: int = 0) -> int:
+    try:
+        seq = _int.decode(part)
+    except UNREADABLE as exc:
+        raise InvalidFrame(*_why(exc, "$[0]")) from exc
+    if not lowest <= seq <= MAX_SEQ:
+        raise InvalidFrame(f"a frame's number is {lowest} to 2**53 - 1", "$[0]")
+    return seq
+
+
+def _text(part: Raw, where: str, seq: int) -> str:
+    try:
+        return _str.decode(part)
+    except UNREADABLE as exc:
+        raise InvalidFrame(*_why(exc, where), seq) from exc
+
+
+def _why(exc: Exception, where: str) -> tuple[str, str]:
+    if isinstance(exc, RecursionError):
+        return "the JSON is nested too deep", where
+    what, _, place = str(exc).partition(" - at `$")
+    return what, where + place.removesuffix("`")
+
+
+def encode_request(seq: int, method: str, path: str, data: Any) -> bytes:  # Any: a params Struct
+    """Encode `[seq, METHOD, path, data, {}]`."""
+    return encode((seq, method, path, data, _NO_HEADERS))
+
+
+_NO_HEADERS: Final[dict[str, str]] = {}
+
+
+def encode_response(seq: int, status: int, data: Any) -> bytes:  # Any: a result Struct or Raw
+    """Encode `[seq, status, data]`."""
+    return encode((seq, status, data))
+
+
+def encode_publish(seq: int, events: Iterable[bytes]) -> bytes:
+    """Encode `[seq, "PUBLISH", event, ...]` from one or more events that were each encoded once."""
+    return b'[%d,"PUBLISH",%b]' % (seq, b",".join(events))
+
+
+def encode_ack(seq: int) -> bytes:
+    """Encode `[seq, "ACK"]`."""
+    return b'[%d,"ACK"]' % seq
+
+
+def join_path(template: Sequence[str | None], ids: Sequence[str]) -> str:
+    """Fill the holes (None) of a path with percent-encoded ids."""
+    remaining = iter(ids)
+    return "".join("/" + (_quoted(next(remaining)) if p is None else p) for p in template)
+
+
+@lru_cache(maxsize=4096)
+def _quoted(segment: str) -> str:
+    return quote(segment, safe="-_.!~*'()")  # what encodeURIComponent leaves as it is
+
+
+@lru_cache(maxsize=1024)
+def split_path(path: str) -> tuple[str, ...]:
+    """Return the decoded segments of a path. Raises `InvalidFrame` if it is not one."""
+    if not path.startswith("/"):
+        raise InvalidFrame("a path starts with '/'", "$[2]")
+    if "%" not in path:
+        return tuple(path[1:].split("/"))
+    try:
+        return tuple(unquote(segment, errors="strict") for segment in path[1:].split("/"))
+    except UnicodeDecodeError as exc:
+        raise InvalidFrame("a path is percent-encoded UTF-8", "$[2]") from exc

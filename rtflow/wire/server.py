@@ -1,0 +1,128 @@
+"""The server's side of one connection, without I/O: messages in, calls out; answers in, frames out.
+
+    OPEN ──token accepted──▶ READY ──token refused or expired──▶ OPEN
+
+Only requests about the session itself are taken while OPEN. Whatever a client sends wrongly is
+answered here and never reaches the domain.
+
+Invariants: each request gets exactly one answer. Events handed in before an answer leave before it.
+Events of one `publish` never part; those of several, with no answer between, leave as one frame (a
+frame is the unit of cost, not the event in it).
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, Final
+
+from msgspec import Struct
+
+from rtflow.errors import BadRequest, InvalidFrame, RequestRefused, Unauthorized
+from rtflow.wire import codec
+from rtflow.wire.endpoints import AnyEndpoint, Kind, Problem, route
+from rtflow.wire.frames import Ack
+
+__all__ = ["UNREADABLE_SEQ", "Call", "ServerProtocol", "State"]
+
+UNREADABLE_SEQ: Final = -1  # answers a frame whose number could not be read
+FULL_FRAME: Final = 256 * 1024  # bytes of events after which a new PUBLISH is begun
+
+
+class State(Enum):
+    """Whether the client has shown who it is."""
+
+    OPEN = "not authenticated"
+    READY = "authenticated"
+
+
+ALLOWED: Final[dict[State, frozenset[Kind]]] = {
+    State.OPEN: frozenset({Kind.SESSION}),
+    State.READY: frozenset(Kind),
+}
+
+
+class Call(Struct, frozen=True):
+    """A request that may be carried out: what, of which ids, with which (checked) parameters."""
+
+    seq: int
+    endpoint: AnyEndpoint
+    ids: tuple[str, ...]
+    params: Any  # Any: the endpoint's parameter Struct
+
+
+class ServerProtocol:
+    """One client, as the server sees it."""
+
+    __slots__ = ("_events", "_outgoing", "_published", "_size", "state")
+
+    def __init__(self) -> None:
+        self.state = State.OPEN
+        self._published = 0
+        self._events: list[bytes] = []
+        self._size = 0
+        self._outgoing: list[bytes] = []
+
+    def receive(self, message: bytes | str) -> Call | None:
+        """Take one message. None: there is nothing to do (an ACK, or it was refused here)."""
+        try:
+            frame = codec.decode_client_frame(message)
+        except InvalidFrame as exc:
+            seq = UNREADABLE_SEQ if exc.seq is None else exc.seq
+            self.refuse(seq, BadRequest("INVALID_FRAME", str(exc)))
+            return None
+        if isinstance(frame, Ack):
+            return None
+        try:
+            endpoint, ids = route(frame.method, frame.path)
+            if endpoint.kind not in ALLOWED[self.state]:
+                raise Unauthorized(
+                    "NOT_AUTHENTICATED", "POST /session/renew comes first on every connection"
+                )
+            return Call(frame.seq, endpoint, ids, endpoint.decode_params(frame.data))
+        except RequestRefused as exc:
+            self.refuse(frame.seq, exc)
+            return None
+
+    def accept(self) -> None:
+        """The client has shown who it is."""
+        self.state = State.READY
+
+    def expire(self) -> None:
+        """The client has to show again who it is."""
+        self.state = State.OPEN
+
+    def answer(self, seq: int, result: Any) -> None:  # Any: the endpoint's result Struct, or Raw
+        """Answer a request with success."""
+        self._respond(codec.encode_response(seq, 200, result))
+
+    def refuse(self, seq: int, error: RequestRefused) -> None:
+        """Answer a request with an error."""
+        problem = Problem(error.code, error.reasons)
+        self._respond(codec.encode_response(seq, error.status, problem))
+
+    def publish(self, events: Sequence[bytes]) -> None:
+        """Tell of events that happened together, each encoded before."""
+        size = sum(map(len, events))
+        if self._size and self._size + size > FULL_FRAME:
+            self._close_publish()
+        self._events.extend(events)
+        self._size += size
+
+    def data_to_send(self) -> list[bytes]:
+        """Return the frames to send now, in order, and forget them."""
+        if self._events:
+            self._close_publish()
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def _respond(self, frame: bytes) -> None:
+        if self._events:
+            self._close_publish()
+        self._outgoing.append(frame)
+
+    def _close_publish(self) -> None:
+        self._published += 1
+        self._outgoing.append(codec.encode_publish(self._published, self._events))
+        self._events, self._size = [], 0
+
+    def __repr__(self) -> str:
+        return f"<ServerProtocol {self.state.value}, {self._published} published>"
