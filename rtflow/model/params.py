@@ -4,6 +4,7 @@ An absent key (`UNSET`) leaves the property alone, `None` resets it. Unknown key
 the wire (a newer peer may send some) and a `TypeError` in a Python call.
 """
 
+from functools import cache
 from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict, TypeVar
 
 import msgspec
@@ -222,6 +223,11 @@ class ParticipantFields(TypedDict, total=False):
 P = TypeVar("P", bound=Params)
 
 
+@cache
+def _fields(kind: type[Params]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.name: field for field in msgspec.structs.fields(kind)}
+
+
 def checked(
     kind: type[P], call: str, **fields: Any
 ) -> P:  # Any: whatever the user passed is checked here
@@ -230,7 +236,7 @@ def checked(
     Raises `TypeError` for an unknown name or a wrong type and `ValueError` for a value out of
     bounds, both naming `call` and the place.
     """
-    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    known = _fields(kind)
     for name in fields:
         if name not in known:
             raise TypeError(

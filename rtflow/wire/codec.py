@@ -20,6 +20,7 @@ from rtflow.wire.frames import Ack, FromClient, FromServer, Publish, Request, Re
 __all__ = [
     "EMPTY",
     "MAX_FRAME",
+    "MAX_SERVER_FRAME",
     "decode_client_frame",
     "decode_part",
     "decode_server_frame",
@@ -33,7 +34,8 @@ __all__ = [
     "split_path",
 ]
 
-MAX_FRAME: Final = 1024 * 1024  # bytes, in either direction
+MAX_FRAME: Final = 1024 * 1024  # bytes that a client may send
+MAX_SERVER_FRAME: Final = 16 * MAX_FRAME  # bytes that a server may: a page of the longest messages
 MAX_SEQ: Final = 2**53 - 1  # what a JavaScript number holds
 MAX_PATH: Final = 8_192  # characters, percent-encoded: three ids of 255 in UTF-8 fit
 EMPTY: Final = Raw(b"{}")
@@ -68,7 +70,7 @@ def decode_part(decoder: "msgspec.json.Decoder[T]", raw: Raw | bytes, where: str
 
 def decode_client_frame(message: bytes | str) -> FromClient:
     """Read what a client sent. Raises `InvalidFrame`, with the request's `seq` if readable."""
-    parts = _parts(message)
+    parts = _parts(message, MAX_FRAME)
     if len(parts) < 2:
         raise InvalidFrame(f"a frame has at least 2 elements, not {len(parts)}")
     seq = _seq(parts[0])
@@ -85,7 +87,7 @@ def decode_client_frame(message: bytes | str) -> FromClient:
 
 def decode_server_frame(message: bytes | str) -> FromServer:
     """Read what a server sent. Raises `InvalidFrame`. Events of unknown types are left out."""
-    parts = _parts(message)
+    parts = _parts(message, MAX_SERVER_FRAME)
     if len(parts) < 2:
         raise InvalidFrame(f"a frame has at least 2 elements, not {len(parts)}")
     seq = _seq(parts[0], lowest=-1)  # -1 answers a frame whose number the server could not read
@@ -119,9 +121,9 @@ def _is_unknown(part: Raw) -> bool:
 KNOWN_EVENTS: Final = frozenset(str(kind.__struct_config__.tag) for kind in get_args(Event))
 
 
-def _parts(message: bytes | str) -> list[Raw]:
-    if len(message) > MAX_FRAME:
-        raise InvalidFrame(f"a frame has at most {MAX_FRAME} bytes, not {len(message)}")
+def _parts(message: bytes | str, most: int) -> list[Raw]:
+    if len(message) > most:
+        raise InvalidFrame(f"a frame has at most {most} bytes, not {len(message)}")
     try:
         return _cut.decode(message)
     except UNREADABLE as exc:
@@ -186,7 +188,6 @@ def _quoted(segment: str) -> str:
     return quote(segment, safe="-_.!~*'()")  # what encodeURIComponent leaves as it is
 
 
-@lru_cache(maxsize=1024)
 def split_path(path: str) -> tuple[str, ...]:
     """Return the decoded segments of a path. Raises `InvalidFrame` if it is not one."""
     if not path.startswith("/"):

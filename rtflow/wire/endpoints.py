@@ -7,6 +7,7 @@ printed from it. Not here: who may ask (server/domain/permissions.py).
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -100,9 +101,24 @@ _made: list["AnyEndpoint"] = []  # in the order of this page
 
 
 class Endpoint(Generic[P, R]):
-    """One kind of request. `template` has None where an id stands."""
+    """One kind of request. `template` has None where an id stands.
 
-    __slots__ = ("_params", "_result", "kind", "method", "name", "params", "repeat", "template")
+    A refusal with the status `done_if_repeated` is a success for a request that was sent twice,
+    its first answer being lost: a DELETE finds nothing (404), a POST to an id finds it taken (409),
+    each by itself.
+    """
+
+    __slots__ = (
+        "_params",
+        "_result",
+        "done_if_repeated",
+        "kind",
+        "method",
+        "name",
+        "params",
+        "repeat",
+        "template",
+    )
 
     def __init__(
         self, line: str, params: type[P], result: Any, kind: Kind, repeat: Repeat = Repeat.SAFE
@@ -112,6 +128,8 @@ class Endpoint(Generic[P, R]):
             None if part.startswith("{") else part for part in path.removeprefix("/").split("/")
         )
         self.name, self.kind, self.repeat, self.params = line, kind, repeat, params
+        is_creation = self.method == "POST" and self.template[-1] is None
+        self.done_if_repeated = 404 if self.method == "DELETE" else 409 if is_creation else None
         self._params = msgspec.json.Decoder(params)
         self._result: msgspec.json.Decoder[R] = msgspec.json.Decoder(result)
         _made.append(self)
@@ -214,6 +232,7 @@ for _endpoint in ALL:
     _ROUTES.setdefault(_endpoint.template, {})[_endpoint.method] = _endpoint
 
 
+@lru_cache(maxsize=1024)
 def route(method: str, path: str) -> tuple[AnyEndpoint, tuple[str, ...]]:
     """Find the endpoint and the ids of a request.
 
