@@ -1,0 +1,1 @@
+"""How committed changes reach every node."""

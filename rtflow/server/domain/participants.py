@@ -1,0 +1,188 @@
+"""Participants: joining, being edited, leaving.
+
+Not here: what a conversation looks like from inside (sides.py).
+"""
+
+from msgspec import UNSET, Struct
+from msgspec.json import Decoder
+
+from rtflow.errors import Conflict, NotFound, RequestRefused
+from rtflow.model.entities import Access, Notify, Participant
+from rtflow.model.events import (
+    ParticipantCreated,
+    ParticipantDeleted,
+    ParticipantDiff,
+    ParticipantEdited,
+    SideCreated,
+    SideDeleted,
+)
+from rtflow.model.params import ParticipantAction, ParticipantActions, ParticipantParams
+from rtflow.server.domain.conversations import standing_of
+from rtflow.server.domain.merging import put
+from rtflow.server.domain.permissions import (
+    may_add_participant,
+    may_edit_participant,
+    may_remove_participant,
+    may_sync_conversations,
+    require,
+)
+from rtflow.server.domain.reading import everyone_read_until
+from rtflow.server.domain.rules import Rules
+from rtflow.server.domain.sides import side_of
+from rtflow.server.domain.users import must_exist
+from rtflow.server.store.interface import Entry, Outcome, SideTouched, Steps, one, run
+from rtflow.wire.codec import decoder, encode
+from rtflow.wire.endpoints import Done, ParticipantAnswer, ParticipantAnswers
+
+__all__ = ["delete_participant", "participant_actions"]
+
+_notify: Decoder[Notify] = decoder(Notify)
+
+
+def participant_actions(
+    actor: str, conversation_id: str, params: ParticipantActions, now: int, rules: Rules
+) -> Steps[Outcome[ParticipantAnswers]]:
+    """Add and edit participants, one after the other. Each step is answered by itself."""
+    require(may_sync_conversations(rules))
+    answers: list[ParticipantAnswer] = []
+    entries: list[Entry] = []
+    for action in params.actions:
+        try:
+            entries += yield from _act(actor, conversation_id, action, now)
+            answers.append(ParticipantAnswer(200))
+        except RequestRefused as no:  # before its first write, so the earlier ones stay
+            answers.append(ParticipantAnswer(no.status, no.code, no.reasons))
+    return Outcome(ParticipantAnswers(tuple(answers)), tuple(entries))
+
+
+def delete_participant(
+    actor: str, conversation_id: str, user_id: str, now: int, rules: Rules
+) -> Steps[Outcome[Done]]:
+    """Take somebody out of a conversation, or leave it."""
+    require(may_sync_conversations(rules))
+    standing = yield from standing_of(actor, conversation_id)
+    require(may_remove_participant(standing, himself=actor == user_id))
+    if (yield from _find(conversation_id, user_id)) is None:
+        raise _no_participant(user_id)
+    before = yield from everyone_read_until(conversation_id)
+    yield from run(
+        "DELETE FROM participants WHERE conversation_id = ?1 AND user_id = ?2",
+        conversation_id,
+        user_id,
+    )
+    entries = [
+        Entry(ParticipantDeleted(conversation_id=conversation_id, user_id=user_id)),
+        Entry(SideDeleted(conversation_id=conversation_id), to=user_id),
+    ]
+    if (yield from everyone_read_until(conversation_id)) not in (before, None):
+        entries.append(Entry(SideTouched(conversation_id)))
+    return Outcome(Done(), tuple(entries))
+
+
+class _Row(Struct, frozen=True):
+    access: Access
+    notify: str
+
+
+class _Newest(Struct, frozen=True):
+    number: int
+    last_message_at: int
+    read_until: int
+
+
+def _act(
+    actor: str, conversation_id: str, action: ParticipantAction, now: int
+) -> Steps[list[Entry]]:
+    standing = yield from standing_of(actor, conversation_id)
+    himself = action.id == actor
+    old = yield from _find(conversation_id, action.id)
+    if old is not None and action.method == "POST" and standing.is_inside:
+        raise Conflict("PARTICIPANT_ALREADY_EXISTS", f"{action.id!r} is in it already")
+    if old is not None:
+        access, notify = action.params.access, action.params.notify
+        refusal = may_edit_participant(
+            standing, himself=himself, access=access is not UNSET, notify=notify is not UNSET
+        )
+        require(refusal)
+        return (yield from _edit(conversation_id, action.id, old, action.params))
+    if action.method == "PATCH" and standing.is_inside:
+        raise _no_participant(action.id)
+    require(may_add_participant(standing, himself=himself))
+    yield from must_exist(action.id)
+    return (yield from _join(conversation_id, action.id, action.params, now))
+
+
+def _join(
+    conversation_id: str, user_id: str, params: ParticipantParams, now: int
+) -> Steps[list[Entry]]:
+    """Let somebody in, who has read all that was said before."""
+    newest = yield from one(
+        _Newest,
+        "SELECT c.last_number, coalesce(c.last_message_at, 0), coalesce("
+        "(SELECT max(p.read_until) FROM participants p WHERE p.conversation_id = c.id), 0)"
+        " FROM conversations c WHERE c.id = ?1",
+        conversation_id,
+    )
+    assert newest is not None, "nobody may join what is not there"
+    participant = Participant(
+        id=user_id,
+        access=put(params.access, "ReadWrite", "ReadWrite"),
+        notify=put(params.notify, True, True),
+        joined_at=max(now, newest.last_message_at + 1, newest.read_until + 1),
+    )
+    yield from run(
+        "INSERT INTO participants"
+        " (conversation_id, user_id, access, notify, joined_at, read_number, read_until)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5)",
+        conversation_id,
+        user_id,
+        participant.access,
+        encode(participant.notify).decode(),
+        participant.joined_at,
+        newest.number,
+    )
+    side = yield from side_of(user_id, conversation_id)
+    assert side is not None, "he has just joined"
+    joined = ParticipantCreated(conversation_id=conversation_id, user_id=user_id, state=participant)
+    return [
+        Entry(joined),
+        Entry(SideCreated(conversation_id=conversation_id, state=side), to=user_id),
+    ]
+
+
+def _edit(
+    conversation_id: str, user_id: str, old: _Row, params: ParticipantParams
+) -> Steps[list[Entry]]:
+    old_notify = _notify.decode(old.notify)
+    access: Access = put(params.access, old.access, old.access)
+    notify: Notify = put(params.notify, old_notify, old_notify)
+    diff = ParticipantDiff(
+        access=UNSET if access == old.access else access,
+        notify=UNSET if notify == old_notify else notify,
+    )
+    if diff == ParticipantDiff():
+        return []
+    yield from run(
+        "UPDATE participants SET access = ?3, notify = ?4"
+        " WHERE conversation_id = ?1 AND user_id = ?2",
+        conversation_id,
+        user_id,
+        access,
+        encode(notify).decode(),
+    )
+    return [Entry(ParticipantEdited(conversation_id=conversation_id, user_id=user_id, diff=diff))]
+
+
+def _find(conversation_id: str, user_id: str) -> Steps[_Row | None]:
+    return (
+        yield from one(
+            _Row,
+            "SELECT access, notify FROM participants WHERE conversation_id = ?1 AND user_id = ?2",
+            conversation_id,
+            user_id,
+        )
+    )
+
+
+def _no_participant(user_id: str) -> RequestRefused:
+    return NotFound("PARTICIPANT_NOT_FOUND", f"{user_id!r} is not in this conversation")

@@ -1,0 +1,1 @@
+"""Where state lives: one interface, one domain, any number of databases."""

@@ -1,0 +1,154 @@
+"""What the server needs of a database: durable commands, reads at a known number, a change log.
+
+A *command* is a generator of statements: it decides in plain Python and does no I/O itself, so the
+same command runs on every store. It is made by a factory because it may have to run again. It
+refuses (raises a `RequestRefused`) before its first write; whatever it wrote then commits together
+with its entries, or not at all.
+
+Guarantees that every store gives, proven by tests/conformance:
+* A command is settled only after its writes are durable. Numbers follow commits, without holes.
+* Changes are published in number order, before their command is settled, in the same turn.
+* A read sees the state after exactly the number it returns, and everything settled before it began.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+from rtflow.errors import RtflowError
+from rtflow.model.events import Event
+
+__all__ = [
+    "Change",
+    "Command",
+    "Entry",
+    "Outcome",
+    "Reading",
+    "SideTouched",
+    "Statement",
+    "Steps",
+    "Store",
+    "UnusableDatabase",
+    "one",
+    "rows",
+    "run",
+]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+S = TypeVar("S", bound=Struct)
+
+
+class UnusableDatabase(RtflowError):
+    """A database that cannot be opened, or must not be touched; `what_to_do` says how to go on."""
+
+    def __init__(self, database: str, reason: str, what_to_do: str) -> None:
+        super().__init__(database, reason, what_to_do)
+        self.database, self.reason, self.what_to_do = database, reason, what_to_do
+
+    def __str__(self) -> str:
+        return f"cannot use the database {self.database}: {self.reason}; {self.what_to_do}"
+
+
+class SideTouched(Struct, frozen=True, tag_field="type", tag="side.touched", rename="camel"):
+    """Somebody's view of a conversation changed in ways that are read when it is delivered.
+
+    `user_id` null: every participant's (a message came). The node that delivers turns it into one
+    `side.edited` with absolute values per online participant, so a message costs O(online), not
+    O(participants).
+    """
+
+    conversation_id: str
+    user_id: str | None = None
+
+
+class Entry(Struct, frozen=True, omit_defaults=True):
+    """One event of a change. `to`: only this user's connections; unset: all whom it entitles."""
+
+    event: Event | SideTouched
+    to: str | UnsetType = UNSET
+
+
+class Change(Struct, frozen=True):
+    """What one command did: its number in the log, and its events in order."""
+
+    number: int
+    entries: tuple[Entry, ...]
+
+
+class Statement(Struct, frozen=True):
+    """One SQL statement with `?1`-style parameters. `kind`: the Struct that a row becomes."""
+
+    sql: str
+    args: tuple[Any, ...]  # Any: what the driver binds (str, int, float, bytes, None)
+    kind: type[Struct] | None
+
+
+Steps: TypeAlias = Generator[Statement, Any, T]  # Any: the rows that the statement's kind promises
+
+
+def one(kind: type[S], sql: str, *args: object) -> Steps[S | None]:
+    """Ask for one row, or None."""
+    found: list[S] = yield Statement(sql, args, kind)
+    return found[0] if found else None
+
+
+def rows(kind: type[S], sql: str, *args: object) -> Steps[list[S]]:
+    """Ask for all rows."""
+    found: list[S] = yield Statement(sql, args, kind)
+    return found
+
+
+def run(sql: str, *args: object) -> Steps[None]:
+    """Write."""
+    yield Statement(sql, args, None)
+
+
+class Outcome(Struct, Generic[T], frozen=True):
+    """What a command returns: the answer, and what to tell whom. No entries: nothing changed."""
+
+    result: T
+    entries: tuple[Entry, ...] = ()
+
+
+class Reading(Struct, Generic[T], frozen=True):
+    """A value, and the number of the last change that it includes."""
+
+    value: T
+    number: int
+
+
+Command: TypeAlias = Callable[[], Steps[Outcome[T]]]
+Query: TypeAlias = Callable[[], Steps[T]]
+Settle: TypeAlias = Callable[[Reading[T] | Exception], None]
+Publish: TypeAlias = Callable[[Sequence[Change]], None]
+
+
+class Store(Protocol):
+    """A database. Made open; `close` finishes what was submitted."""
+
+    @property
+    def number(self) -> int:
+        """The number of the last committed change; 0 when there is none."""
+        ...
+
+    def submit(self, command: Command[T], settle: Settle[T]) -> None:
+        """Run a command. Commands of one caller run in the order of their calls.
+
+        `settle` is called once, on the loop, with the result and its number (for a command that
+        changed nothing: a number that includes all it saw), or with the exception. Never waits.
+        """
+        ...
+
+    async def read(self, query: Query[T]) -> Reading[T]:
+        """Run a query that only reads, on the last committed state."""
+        ...
+
+    async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:
+        """Return the changes above a number, in order; None when the log does not reach back."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what was submitted, then let go of the database. Idempotent."""
+        ...

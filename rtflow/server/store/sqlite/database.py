@@ -1,0 +1,227 @@
+"""The database file: opening it for this process alone, its schema, its connections, its troubles.
+
+Not here: commands, numbers, the log (store.py).
+Invariant: the reader never sees what is not committed. In a file it is a connection of its own; in
+memory it is the writer itself, and then no transaction stays open across a turn of the loop.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from itertools import starmap
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from rtflow.server.store.interface import Steps, UnusableDatabase
+
+__all__ = ["MEMORY", "Database", "drive", "is_busy", "is_storage_trouble", "open_database"]
+
+T = TypeVar("T")
+
+MEMORY: Final = ":memory:"
+APPLICATION: Final = 0x7274666C  # "rtfl", in the header of the file
+CACHED_STATEMENTS: Final = 512
+MEGABYTE: Final = 1_000_000
+
+# What befalls the storage, as opposed to what is wrong with a statement.
+_TROUBLES: Final = {
+    sqlite3.SQLITE_AUTH,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOLFS,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+def is_storage_trouble(exc: BaseException) -> bool:
+    """Tell whether an error is the storage's, and not that of the statement or of the program."""
+    return isinstance(exc, sqlite3.Error) and _primary_code(exc) in _TROUBLES
+
+
+def is_busy(exc: sqlite3.Error) -> bool:
+    """Tell whether another process holds the lock."""
+    return _primary_code(exc) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def drive(steps: Steps[T], connection: sqlite3.Connection, before_write: Callable[[], None]) -> T:
+    """Run a command or a query to its end. `before_write` may object."""
+    execute = connection.execute
+    answer: list[Any] | None = None  # Any: rows of the kind that the statement names
+    try:
+        while True:
+            statement = steps.send(answer)
+            if statement.kind is None:
+                before_write()
+                execute(statement.sql, statement.args)
+                answer = None
+            else:
+                answer = list(starmap(statement.kind, execute(statement.sql, statement.args)))
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        steps.close()
+
+
+@dataclass(frozen=True)
+class Database:
+    """The open connections. `lock` keeps other servers out until it is closed."""
+
+    writer: sqlite3.Connection
+    reader: sqlite3.Connection
+    lock: sqlite3.Connection | None
+
+    @property
+    def in_memory(self) -> bool:
+        """True when nothing is on disk: a COMMIT costs nothing and there is one connection."""
+        return self.reader is self.writer
+
+    def rollback(self) -> None:
+        """Undo whatever the writer has open. SQLite may have done it by itself."""
+        with suppress(sqlite3.Error):
+            if self.writer.in_transaction:
+                self.writer.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Move the write-ahead log into the file, then let go of it."""
+        with suppress(
+            sqlite3.Error
+        ):  # what cannot be moved now is read from the log at the next start
+            self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.reader.close()
+        self.writer.close()
+        if self.lock is not None:
+            self.lock.close()
+
+
+def open_database(path: str | Path) -> Database:
+    """Open or make the database. Raises `UnusableDatabase`."""
+    if str(path) == MEMORY:
+        writer = _connect(MEMORY)
+        _prepare(writer, MEMORY)
+        return Database(writer, writer, None)
+    file = str(Path(path).resolve())  # one file has one lock, whatever it is called
+    with ExitStack() as opened:
+        try:
+            lock = opened.enter_context(closing(_lock(file)))
+            writer = opened.enter_context(closing(_connect(file)))
+            _prepare(writer, file)
+            reader = opened.enter_context(closing(_connect(file)))
+            reader.execute("PRAGMA query_only = ON")
+        except sqlite3.Error as exc:
+            if _primary_code(exc) == sqlite3.SQLITE_NOTADB:
+                raise _not_ours(file) from exc
+            raise UnusableDatabase(
+                file, str(exc), "check that its folder exists, has space and may be written to"
+            ) from exc
+        opened.pop_all()  # to be closed by `close` from now on
+        return Database(writer, reader, lock)
+
+
+def _connect(file: str) -> sqlite3.Connection:
+    """Open one connection. It never waits for a lock: that would stall the loop."""
+    with ExitStack() as opened:
+        connection = sqlite3.connect(
+            file,
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=CACHED_STATEMENTS,
+        )
+        opened.enter_context(closing(connection))
+        for pragma in (
+            "foreign_keys = ON",
+            "synchronous = FULL",
+            "cache_size = -16000",  # KiB
+            "temp_store = MEMORY",
+            f"journal_size_limit = {64 * MEGABYTE}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        opened.pop_all()  # it stays open
+        return connection
+
+
+def _lock(file: str) -> sqlite3.Connection:
+    """Take the file for this process.
+
+    A transaction held open on an empty file beside it: SQLite knows how to lock on every system,
+    and the system lets go when the process dies, however it dies.
+    """
+    lock = sqlite3.connect(f"{file}-lock", timeout=0, isolation_level=None, check_same_thread=False)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as exc:
+        lock.close()
+        if not is_busy(exc):
+            raise
+        raise UnusableDatabase(
+            file, "another server uses it", "stop that one, or give this one a file of its own"
+        ) from exc
+    return lock
+
+
+def _prepare(writer: sqlite3.Connection, file: str) -> None:
+    """Bring the schema up to date, after making sure that the file is ours to change."""
+    version = _number(writer, "PRAGMA user_version")
+    application = _number(writer, "PRAGMA application_id")
+    tables = _number(writer, "SELECT count(*) FROM sqlite_master")
+    if application != APPLICATION and (tables or version or application):
+        raise _not_ours(file)
+    steps = _schema()
+    if version > len(steps):
+        raise UnusableDatabase(
+            file,
+            f"it has schema {version}, and this version of rtflow knows only up to {len(steps)}",
+            "upgrade rtflow, or restore a backup from before the upgrade",
+        )
+    if file != MEMORY:
+        (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise UnusableDatabase(
+                file, f"it cannot have a write-ahead log (but {mode})", "put it on a local disk"
+            )
+    for number, step in list(enumerate(steps, start=1))[version:]:
+        try:
+            writer.executescript(
+                f"BEGIN IMMEDIATE;\n{step};\nPRAGMA application_id = {APPLICATION};\n"
+                f"PRAGMA user_version = {number};\nCOMMIT;"
+            )
+        except sqlite3.Error:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+            raise
+
+
+def _schema() -> list[str]:
+    """Return the numbered SQL files, in order: 0001.sql leads from nothing to schema 1."""
+    folder = files("rtflow.server.store.sqlite") / "schema"
+    steps = sorted((f for f in folder.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
+    assert [f.name for f in steps] == [f"{n:04}.sql" for n in range(1, len(steps) + 1)]
+    return [step.read_text(encoding="utf-8") for step in steps]
+
+
+def _not_ours(file: str) -> UnusableDatabase:
+    return UnusableDatabase(
+        file, "it holds something else than an rtflow database", "name another file for this server"
+    )
+
+
+def _primary_code(exc: sqlite3.Error) -> int:
+    code: int = getattr(exc, "sqlite_errorcode", 0)  # absent when it is the module's own complaint
+    return code & 0xFF
+
+
+def _number(connection: sqlite3.Connection, sql: str) -> int:
+    found: tuple[Any, ...] = connection.execute(sql).fetchone()  # Any: SQLite's own types
+    return int(found[0])

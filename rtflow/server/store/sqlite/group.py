@@ -1,0 +1,84 @@
+"""Group: commands that run in one transaction, each of which can still fail alone.
+
+A command gets a savepoint before its first write, so undoing it leaves the others; one that only
+reads or refuses costs none. Storage trouble is different: SQLite may have undone everything, and
+commands may have decided by what is not there any more. It is raised, and the whole group is lost.
+
+Not here: when a group starts, when it commits, who is told (store.py).
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from rtflow.errors import RequestRefused, ServerFailed
+from rtflow.server.store.interface import Change, Command, Reading
+from rtflow.server.store.sqlite import log
+from rtflow.server.store.sqlite.database import drive, is_storage_trouble
+
+__all__ = ["AnySettle", "Group", "internal"]
+
+AnyAnswer: TypeAlias = "Reading[Any] | Exception"  # Any: a group mixes commands of all results
+AnySettle: TypeAlias = Callable[[AnyAnswer], None]
+
+_logger: Final = logging.getLogger("rtflow.server.store")
+
+
+def internal() -> ServerFailed:
+    """Return what the caller is told of a fault of the program."""
+    return ServerFailed("INTERNAL", "the server failed on this request; its log says why")
+
+
+class Group:
+    """An open transaction. `number` is the last change in or before it."""
+
+    def __init__(self, writer: sqlite3.Connection, number: int, now: int) -> None:
+        self.number = number
+        self.changes: list[Change] = []
+        self.answers: list[tuple[AnySettle, AnyAnswer]] = []
+        self.wrote = False
+        self._writer, self._now = writer, now
+        self._has_savepoint = False
+
+    def run(self, command: Command[Any], settle: AnySettle) -> None:
+        """Run a command, or undo it and answer with its failure. Raises storage trouble only."""
+        self._has_savepoint = False
+        try:
+            outcome = drive(command(), self._writer, self._before_write)
+            if outcome.entries:
+                self._before_write()
+                change = Change(self.number + 1, outcome.entries)
+                log.append(self._writer, change, self._now)
+                self.changes.append(change)
+                self.number = change.number
+        except RequestRefused as refusal:
+            self._undo()
+            self.answers.append((settle, refusal))
+        except Exception as exc:
+            if is_storage_trouble(exc):
+                self.answers.append((settle, exc))
+                raise
+            _logger.exception("a command failed and was undone")
+            self._undo()
+            self.answers.append((settle, internal()))
+        else:
+            if self._has_savepoint:
+                self._writer.execute("RELEASE command")
+                self.wrote = True
+            self.answers.append((settle, Reading(outcome.result, self.number)))
+
+    def trim(self, kept_changes: int) -> None:
+        """Forget a bite of what is too old. Raises storage trouble."""
+        log.trim(self._writer, self._now, kept_changes)
+        self.wrote = True
+
+    def _before_write(self) -> None:
+        if not self._has_savepoint:
+            self._writer.execute("SAVEPOINT command")
+            self._has_savepoint = True
+
+    def _undo(self) -> None:
+        if self._has_savepoint:
+            self._writer.execute("ROLLBACK TO command")
+            self._writer.execute("RELEASE command")

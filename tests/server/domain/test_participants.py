@@ -1,0 +1,157 @@
+"""Participants: who joins whom, who edits whom, who leaves, and who is told."""
+
+import pytest
+
+from rtflow.model.entities import Participant
+from rtflow.model.events import (
+    ParticipantCreated,
+    ParticipantDeleted,
+    ParticipantDiff,
+    ParticipantEdited,
+    SideCreated,
+    SideDeleted,
+)
+from rtflow.server.store.interface import Entry, SideTouched
+from tests.server.domain.world import World, refused, step
+
+
+@pytest.fixture(autouse=True)
+def lunch(world: World) -> None:
+    """Ada and Bob have lunch; Bob just listens. Eve is not there."""
+    world.start("lunch", "ada", "bob")
+    world.create_user("eve", "eve")
+    world.act("ada", "lunch", step("PATCH", "bob", access="Read"))
+    world.take()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_who_joins_sees_the_conversation_and_the_others_see_him(world: World, method: str) -> None:
+    world.send("ada", "lunch", "old news")
+    world.told.clear()
+    world.now = 5_000
+    assert world.act("ada", "lunch", step(method, "eve", notify=False)) == ["200"]
+    eve = Participant(id="eve", access="ReadWrite", notify=False, joined_at=5_000)
+    seen = world.see("eve", "lunch")
+    assert (seen.joined_at, seen.read_until, seen.unread_message_count) == (5_000, 5_000, 0)
+    assert world.told == [
+        Entry(ParticipantCreated(conversation_id="lunch", user_id="eve", state=eve)),
+        Entry(SideCreated(conversation_id="lunch", state=seen), to="eve"),
+    ]
+
+
+def test_each_joining_is_later_than_everything_before(world: World) -> None:
+    last = world.send("ada", "lunch", "hello")
+    world.create_user("fay", "fay")
+    assert world.act("ada", "lunch", step("POST", "eve"), step("POST", "fay")) == ["200", "200"]
+    (message,) = world.messages("ada", "lunch").data
+    assert message.id == last
+    times = [world.see(user, "lunch").joined_at for user in ("eve", "fay")]
+    assert message.created_at < times[0] < times[1]
+
+
+def test_a_stranger_cannot_join_by_himself(world: World) -> None:
+    for method in ("POST", "PUT", "PATCH"):
+        assert world.act("eve", "lunch", step(method, "eve")) == ["403 NOT_A_PARTICIPANT"]
+    assert world.act("eve", "lunch", step("PUT", "ada", access="Read")) == ["403 NOT_A_PARTICIPANT"]
+    assert world.act("eve", "nowhere", step("POST", "eve")) == ["404 CONVERSATION_NOT_FOUND"]
+    assert world.take() == []
+
+
+def test_who_made_a_conversation_joins_it_first_and_alone(world: World) -> None:
+    world.create("eve", "tea")
+    assert world.act("eve", "tea", step("POST", "ada"), step("PATCH", "eve")) == [
+        "403 NOT_A_PARTICIPANT",
+        "200",
+    ]
+
+
+def test_each_step_has_its_own_answer_and_the_good_ones_stay(world: World) -> None:
+    answers = world.act(
+        "ada",
+        "lunch",
+        step("POST", "bob"),
+        step("POST", "nobody"),
+        step("PUT", "eve"),
+        step("PATCH", "nobody"),
+        step("PUT", "eve", access="Read"),
+    )
+    assert answers == [
+        "409 PARTICIPANT_ALREADY_EXISTS",
+        "404 USER_NOT_FOUND",
+        "200",
+        "404 PARTICIPANT_NOT_FOUND",
+        "200",
+    ]
+    assert world.see("eve", "lunch").access == "Read"
+    assert [type(event).__name__ for event in world.take()] == [
+        "ParticipantCreated",
+        "SideCreated",
+        "ParticipantEdited",
+    ]
+
+
+def test_rights_given_up_in_a_batch_are_gone_for_the_rest_of_it(world: World) -> None:
+    steps = [step("PUT", "ada", access="Read"), step("POST", "eve")]
+    assert world.act("ada", "lunch", *steps) == ["200", "403 UNAUTHORIZED_TO_EDIT_PARTICIPANT"]
+
+
+def test_an_edit_tells_what_really_changed(world: World) -> None:
+    world.act("ada", "lunch", step("PUT", "bob", access="Read", notify="MentionsOnly"))
+    diff = ParticipantDiff(notify="MentionsOnly")
+    assert world.take() == [ParticipantEdited(conversation_id="lunch", user_id="bob", diff=diff)]
+    assert world.see("bob", "lunch").notify == "MentionsOnly"
+    world.act("ada", "lunch", step("PUT", "bob", notify="MentionsOnly"))
+    assert world.take() == []
+
+
+def test_with_read_access_only_the_own_notify_can_be_edited(world: World) -> None:
+    answers = world.act(
+        "bob",
+        "lunch",
+        step("PUT", "bob", notify=False),
+        step("PUT", "bob"),
+        step("PUT", "ada"),
+        step("PUT", "bob", access="ReadWrite"),
+        step("PATCH", "ada", notify=False),
+        step("POST", "eve"),
+    )
+    no = "403 UNAUTHORIZED_TO_EDIT_PARTICIPANT"
+    assert answers == ["200", "200", "200", no, no, no]
+
+
+def test_leaving_tells_both_sides(world: World) -> None:
+    world.remove("bob", "lunch", "bob")
+    assert world.told == [
+        Entry(ParticipantDeleted(conversation_id="lunch", user_id="bob")),
+        Entry(SideDeleted(conversation_id="lunch"), to="bob"),
+    ]
+    with refused("404 CONVERSATION_NOT_FOUND"):
+        world.see("bob", "lunch")
+
+
+def test_when_the_last_reader_leaves_everyone_has_read_further(world: World) -> None:
+    world.send("ada", "lunch", "hello")
+    world.take()
+    world.remove("ada", "lunch", "bob")
+    assert world.take()[-1] == SideTouched("lunch")
+    assert world.see("ada", "lunch").everyone_read_until == world.see("ada", "lunch").read_until
+
+
+def test_the_last_one_out_leaves_nobody_to_be_told(world: World) -> None:
+    world.remove("ada", "lunch", "bob")
+    world.take()
+    world.remove("ada", "lunch", "ada")
+    assert [type(event).__name__ for event in world.take()] == ["ParticipantDeleted", "SideDeleted"]
+    assert world.act("ada", "lunch", step("POST", "ada")) == ["200"]  # it is still hers
+
+
+def test_who_may_not_remove_is_refused(world: World) -> None:
+    with refused("403 UNAUTHORIZED_TO_EDIT_PARTICIPANT"):
+        world.remove("bob", "lunch", "ada")
+    with refused("404 CONVERSATION_NOT_FOUND"):
+        world.remove("eve", "lunch", "ada")
+    with refused("404 CONVERSATION_NOT_FOUND"):
+        world.remove("eve", "lunch", "eve")
+    with refused("404 PARTICIPANT_NOT_FOUND"):
+        world.remove("ada", "lunch", "eve")
+    assert world.take() == []
