@@ -1,0 +1,185 @@
+"""The server as an ASGI application: builds the parts, starts and stops them in order.
+
+Served by `serve`, or mounted into an application that people already have. Then that one has to
+run `lifespan`, and its host knows nothing of our drain: clients are told nothing before they are
+sent away.
+
+    chat = create_app(Settings(secret=...))
+
+    @asynccontextmanager
+    async def lifespan(app):
+        async with chat.lifespan():
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.mount("/chat", chat)             # clients: rtflow.Session("http://.../chat", ...)
+
+Not here: hosting (serve.py). The only room that names the store and the bus.
+"""
+
+import logging
+import sys
+from asyncio import TaskGroup
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from rtflow.errors import ServerFailed
+from rtflow.server.auth import SHORTEST_SECRET, Authenticator
+from rtflow.server.bus.local import LocalBus
+from rtflow.server.domain.sides import sides
+from rtflow.server.gateway.eager import Eager
+from rtflow.server.gateway.endpoint import Endpoint, refuse
+from rtflow.server.gateway.fanout import Fanout
+from rtflow.server.gateway.node import Node
+from rtflow.server.gateway.uvicorn import HostLimits
+from rtflow.server.http.routes import http_app
+from rtflow.server.serve import Address
+from rtflow.server.serve import running as host_here
+from rtflow.server.serve import serve as host_process
+from rtflow.server.settings import Settings
+from rtflow.server.store.sqlite import open_sqlite
+
+if TYPE_CHECKING:
+    from rtflow.server.store.interface import Store
+
+__all__ = ["App", "create_app", "running", "serve"]
+
+logger = logging.getLogger(__name__)
+
+SWITCH_INTERVAL: Final = 0.0001
+"""Seconds after which the loop's thread lets others run. At Python's default (5 ms) a busy loop
+starves the thread that commits: tens of thousands of statements per second fall to under
+thirty, this restores a tenth."""
+
+
+class App:
+    """An ASGI application. Made by `create_app`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._authenticator = Authenticator(
+            settings.app, settings.key, leeway=settings.token_leeway
+        )
+        self._http = http_app(self._authenticator, lambda: self._store, self._lifespan)
+        self._store: Store | None = None
+        self._endpoint: Endpoint | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, or one request, or the whole life."""
+        if scope["type"] != "websocket":
+            await self._http(scope, receive, send)
+        elif self._endpoint is not None:
+            await self._endpoint(scope, receive, send)
+        else:
+            stopped = ServerFailed("NOT_RUNNING", "the app has not been started", status=503)
+            await refuse(scope, receive, send, stopped)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncGenerator[None]:
+        """Run the app: opens the database, closes it at the end. Under `serve` that is done
+        already."""
+        self._warn()
+        settings, bus = self.settings, LocalBus()
+        async with AsyncExitStack() as parts:
+            parts.enter_context(_switching(SWITCH_INTERVAL))
+            store = await open_sqlite(settings.database, bus.publish)
+            parts.push_async_callback(store.close)
+            tasks = TaskGroup()
+            await tasks.__aenter__()
+            # Called so, and not entered, because what the body raises shall leave it as it is.
+            parts.push_async_callback(tasks.__aexit__, None, None, None)
+            eager = Eager(tasks)
+            fanout = Fanout(store, eager, sides)
+            bus.listen(fanout.deliver)
+            node = Node(
+                store=store,
+                fanout=fanout,
+                eager=eager,
+                authenticator=self._authenticator,
+                limits=settings.limits,
+                rules=settings.rules,
+            )
+            self._store, self._endpoint = store, Endpoint(node)
+            try:
+                yield
+            finally:
+                self._store = self._endpoint = None
+
+    async def drain(self) -> None:
+        """Finish what clients have asked for, and send them away (1012). For the host."""
+        if self._endpoint is not None:
+            await self._endpoint.drain()
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncGenerator[None]:
+        async with self.lifespan():
+            yield
+
+    def _warn(self) -> None:
+        key = self.settings.key
+        if key is None:
+            logger.warning(
+                "DEVELOPMENT MODE: no secret is set, so every client on this machine is whoever it "
+                "says it is; clients on other machines are refused"
+            )
+        elif len(key.encode()) < SHORTEST_SECRET:
+            logger.warning(
+                "the secret is shorter than %d bytes: it can be guessed", SHORTEST_SECRET
+            )
+
+
+def create_app(settings: Settings | None = None) -> App:
+    """Build the application. Without settings: from the environment."""
+    return App(Settings() if settings is None else settings)
+
+
+async def serve(
+    settings: Settings | None = None, *, on_listening: Callable[[str, int], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM, then send the clients away and stop.
+
+    `on_listening` is called with the host and the port once requests are answered. Prints nothing.
+    Raises `CannotListen`, and what the start of the app raises.
+    """
+    app = create_app(settings)
+    await host_process(
+        app,
+        host=app.settings.host,
+        port=app.settings.port,
+        on_listening=on_listening,
+        drain=app.drain,
+        limits=_host_limits(app.settings),
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings | None = None) -> AsyncGenerator[Address]:
+    """Serve while the body runs, in the loop that runs already. Gives the address."""
+    app = create_app(settings)
+    async with host_here(
+        app,
+        host=app.settings.host,
+        port=app.settings.port,
+        drain=app.drain,
+        limits=_host_limits(app.settings),
+    ) as address:
+        yield address
+
+
+def _host_limits(settings: Settings) -> HostLimits:
+    return HostLimits(message_size=settings.max_frame_bytes)
+
+
+@contextmanager
+def _switching(interval: float) -> Generator[None]:
+    """Let threads take turns more often. It is the interpreter's setting, so leave it as it was."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, interval))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

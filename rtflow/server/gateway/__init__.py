@@ -1,0 +1,1 @@
+"""From a socket to the domain and back: connections, routing, fan-out."""

@@ -1,0 +1,107 @@
+"""The websocket endpoint: one connection over ASGI, from the handshake to its end.
+
+    <where the app is mounted>/public_api/v1/{app}/realtime/{user}
+
+It reads in the host's own task. Under our own host nothing else runs for a connection; under
+another one a second task writes (outlet.py).
+
+Not here: what a client says (peer.py), tokens (session.py).
+Invariant: when the callable returns, nothing of its connection is left.
+"""
+
+import logging
+from asyncio import TaskGroup
+from functools import partial
+
+from starlette.types import Receive, Scope, Send
+
+from rtflow.errors import RequestRefused, ServerFailed
+from rtflow.server.gateway.node import Node
+from rtflow.server.gateway.outlet import AsgiOutlet, TransportOutlet
+from rtflow.server.gateway.peer import Peer
+from rtflow.server.gateway.transport import transport_of
+from rtflow.server.http.requests import ids_in, refused, require_app
+from rtflow.server.store.awaited import committed, nothing
+from rtflow.wire.server import ServerProtocol
+
+__all__ = ["Endpoint"]
+
+logger = logging.getLogger(__name__)
+
+RESTART = 1012, "the server restarts"
+
+
+class Endpoint:
+    """The ASGI application for websockets."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._peers = set[Peer]()
+        self._is_leaving = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        await receive()  # websocket.connect
+        try:
+            user_id = self._admitted(scope)
+        except RequestRefused as refusal:
+            await refuse(scope, receive, send, refusal)
+            return
+        await send({"type": "websocket.accept"})
+        protocol = ServerProtocol()
+        bound, on_stuck = self._node.limits.outbox, partial(self._is_stuck, user_id)
+        if (transport := transport_of(scope)) is not None:
+            outlet = TransportOutlet(protocol, bound, on_stuck, transport)
+            await self._converse(Peer(self._node, user_id, protocol, outlet), receive)
+        else:
+            plain = AsgiOutlet(protocol, bound, on_stuck, send)
+            peer = Peer(self._node, user_id, protocol, plain)
+            async with TaskGroup() as tasks:
+                reader = tasks.create_task(self._converse(peer, receive))
+                writer = tasks.create_task(plain.run())
+                reader.add_done_callback(lambda _: writer.cancel())
+                writer.add_done_callback(lambda _: reader.cancel())
+
+    async def drain(self) -> None:
+        """Carry out what clients have asked so far and nothing more, answer it, say goodbye."""
+        self._is_leaving = True
+        await committed(self._node.store, nothing)
+        for peer in list(self._peers):
+            peer.leave(*RESTART)
+
+    async def _converse(self, peer: Peer, receive: Receive) -> None:
+        """Read until the connection ends."""
+        self._peers.add(peer)
+        try:
+            while (message := await receive())["type"] != "websocket.disconnect":
+                if not self._is_leaving:  # who gets no answer asks again elsewhere
+                    peer.receive(message.get("text"))
+                    if peer.is_full:
+                        await peer.room()
+        finally:
+            self._peers.discard(peer)
+            peer.end()
+
+    def _admitted(self, scope: Scope) -> str:
+        """Return whose connection it is to be. Raises what the handshake is refused with."""
+        app_id, user_id = ids_in(scope, "public_api", "v1", None, "realtime", None)
+        require_app(scope, app_id, self._node.authenticator)
+        if self._is_leaving:
+            raise ServerFailed("SHUTTING_DOWN", "the server is stopping", status=503)
+        if self._node.is_full(user_id):
+            raise ServerFailed(
+                "TOO_MANY_CONNECTIONS", "this user has too many connections", status=503
+            )
+        return user_id
+
+    def _is_stuck(self, user_id: str, waiting: int) -> None:
+        self._node.cut_off += 1
+        logger.warning("cut off a connection of %r, which left %d bytes unread", user_id, waiting)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, refusal: RequestRefused) -> None:
+    """Refuse a handshake: with a status that says why, if the host can do that (else it is 403)."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await refused(refusal)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})

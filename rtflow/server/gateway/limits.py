@@ -1,0 +1,28 @@
+"""The bounds that the gateway keeps for each client, whatever it does.
+
+Not here: bounds of the host (gateway/uvicorn/limits.py), where the figures come from
+(rtflow.server.settings).
+"""
+
+from msgspec import Struct
+
+__all__ = ["Limits"]
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of one client. Sizes are bytes, durations are seconds."""
+
+    subscriptions: int = 10_000
+    """What one connection may watch; a SUBSCRIBE beyond it is refused."""
+
+    connections_per_user: int = 100
+    """Authenticated connections of one user on this node; a handshake beyond it is refused."""
+
+    requests_in_flight: int = 1_000
+    """Unanswered requests of one connection; with so many nothing more is read from it."""
+
+    outbox: int = 4 * 1024 * 1024
+    """What may wait for a client that does not read; beyond it the client is cut off."""
+
+    authentication: float = 10
+    """How long a connection may go without a valid token."""

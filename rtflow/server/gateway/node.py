@@ -1,0 +1,61 @@
+"""What all connections of this process share.
+
+Invariant: a connection is counted for its user from its first accepted token until it ends.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from rtflow.server.auth import Authenticator
+from rtflow.server.domain.rules import Rules
+from rtflow.server.gateway.eager import Eager
+from rtflow.server.gateway.fanout import Fanout
+from rtflow.server.gateway.limits import Limits
+from rtflow.server.store.interface import Store
+
+__all__ = ["Node"]
+
+
+def unix_ms() -> int:
+    """Return the time in unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Node:
+    """The parts that a connection works with."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        fanout: Fanout,
+        eager: Eager,
+        authenticator: Authenticator,
+        limits: Limits,
+        rules: Rules,
+        clock: Callable[[], int] = unix_ms,
+    ) -> None:
+        self.store, self.fanout, self.eager = store, fanout, eager
+        self.authenticator, self.limits, self.rules, self.clock = (
+            authenticator,
+            limits,
+            rules,
+            clock,
+        )
+        self.cut_off = 0  # clients that did not read
+        self._connections: Counter[str] = Counter()
+
+    def is_full(self, user_id: str) -> bool:
+        """Whether this user has as many connections as he may."""
+        return self._connections[user_id] >= self.limits.connections_per_user
+
+    def count(self, user_id: str) -> None:
+        """Count a connection. `uncount` must follow."""
+        self._connections[user_id] += 1
+
+    def uncount(self, user_id: str) -> None:
+        """A counted connection has ended."""
+        self._connections[user_id] -= 1
+        if not self._connections[user_id]:
+            del self._connections[user_id]

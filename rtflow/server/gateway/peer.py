@@ -1,0 +1,249 @@
+"""One client: takes its requests, carries them out, answers, and tells it of events.
+
+Requests begin in the order in which they arrive and are answered as they are done (design.md 4).
+Writes enter the store's queue without waiting for each other: group commit lives on that. A read
+begins when this connection's earlier writes have settled. What a connection watches is remembered;
+what its user may see is not, fanout.py asks at each delivery.
+
+Not here: bytes (rtflow.wire.server), what a request means (commands.py), in which order answers
+and events leave (ordering.py), tokens and time (session.py), sockets (endpoint.py).
+Invariants: every request is answered once, unless the connection ends first. Whatever one client
+sends, others do not notice.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, Final
+
+from rtflow.errors import BadRequest, RequestRefused, ServerFailed
+from rtflow.server.gateway import commands
+from rtflow.server.gateway.audience import Topic
+from rtflow.server.gateway.node import Node
+from rtflow.server.gateway.ordering import Ordering
+from rtflow.server.gateway.outlet import Outlet
+from rtflow.server.gateway.session import Session
+from rtflow.server.store.interface import Reading
+from rtflow.wire.endpoints import GET_USERS, PING, RENEW, Done, Kind
+from rtflow.wire.server import UNREADABLE_SEQ, Call, ServerProtocol, State
+
+__all__ = ["Peer"]
+
+logger = logging.getLogger(__name__)
+
+DONE: Final = Done()
+
+
+class Peer:
+    """One connection of `user_id`. Made when the handshake is done; `end` must follow."""
+
+    __slots__ = (
+        "_delayed",
+        "_has_room",
+        "_is_over",
+        "_node",
+        "_open",
+        "_ordering",
+        "_outlet",
+        "_protocol",
+        "_session",
+        "_topics",
+        "_unsettled",
+        "_written",
+        "user_id",
+    )
+
+    def __init__(self, node: Node, user_id: str, protocol: ServerProtocol, outlet: Outlet) -> None:
+        self.user_id = user_id
+        self._node, self._protocol, self._outlet = node, protocol, outlet
+        self._session = Session(node, user_id, protocol, outlet)
+        self._ordering = Ordering()
+        self._topics = set[Topic]()
+        self._is_over = False
+        self._open = 0  # requests under way
+        self._has_room: asyncio.Future[None] | None = None
+        self._written = 0  # writes so far
+        self._unsettled = dict[int, None]()  # those that are under way, in order
+        self._delayed: deque[tuple[int, Call]] | None = None  # reads, each behind a write
+
+    def __repr__(self) -> str:
+        return (
+            f"<Peer of {self.user_id!r}, {self._protocol.state.value}, {self._open} requests open>"
+        )
+
+    # What the endpoint calls
+
+    def receive(self, message: str | None) -> None:
+        """Take a message of the client; None is one that is not text."""
+        if message is None:
+            error = BadRequest("INVALID_FRAME", "a frame is a text message, not a binary one")
+            self._protocol.refuse(UNREADABLE_SEQ, error)
+        elif (call := self._protocol.receive(message)) is not None:
+            self._begin(call)
+        self._outlet.wake()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many requests are under way as there may be."""
+        return self._open >= self._node.limits.requests_in_flight
+
+    async def room(self) -> None:
+        """Wait until fewer requests are under way."""
+        while self.is_full:
+            self._has_room = asyncio.get_running_loop().create_future()
+            await self._has_room
+
+    def end(self) -> None:
+        """The connection is over: let go of everything. Idempotent."""
+        self._is_over = True
+        self._session.end()
+        for topic in self._topics:
+            self._node.fanout.unwatch(topic, self)
+        self._topics.clear()
+
+    # What fanout calls
+
+    def publish(self, number: int, events: list[bytes]) -> None:
+        """Tell the client of events that happened together, in their turn."""
+        if self._ordering.may_pass(number):
+            self._publish(events)
+            return
+        self._ordering.hold(number, sum(map(len, events)), partial(self._publish, events))
+        if self._ordering.held_bytes > self._node.limits.outbox:
+            self.leave(1013, "too much was left unread")
+
+    def leave(self, code: int, reason: str) -> None:
+        """Close the connection."""
+        self._outlet.close(code, reason)
+
+    def _publish(self, events: list[bytes]) -> None:
+        if self._protocol.state is State.READY:  # who has to show a token again learns nothing
+            self._protocol.publish(events)
+            self._outlet.wake()
+
+    # Requests
+
+    def _begin(self, call: Call) -> None:
+        try:
+            match call.endpoint.kind:
+                case Kind.READ:
+                    self._read(call)
+                case Kind.WRITE:
+                    self._write(call)
+                case Kind.WATCH:
+                    self._watch(call)
+                case Kind.SESSION:
+                    self._show(call)
+        except Exception as exc:
+            self._refuse(call, exc)
+
+    def _show(self, call: Call) -> None:
+        if call.endpoint is PING:
+            self._protocol.answer(call.seq, DONE)
+        elif (renewed := self._session.renew(call.params.token)) is not None:
+            self._protocol.answer(call.seq, renewed)
+
+    def _watch(self, call: Call) -> None:
+        topics = commands.watched(call, self.user_id)
+        if call.endpoint.method == "SUBSCRIBE":
+            limit = self._node.limits.subscriptions
+            if len(self._topics) + len(set(topics).difference(self._topics)) > limit:
+                raise BadRequest(
+                    "TOO_MANY_SUBSCRIPTIONS", f"a connection may watch {limit} things at a time"
+                )
+            self._add(topics)
+        else:
+            for topic in topics:
+                self._topics.discard(topic)
+                self._node.fanout.unwatch(topic, self)
+        self._protocol.answer(call.seq, DONE)
+
+    def _add(self, topics: Iterable[Topic]) -> None:
+        for topic in topics:
+            self._topics.add(topic)
+            self._node.fanout.watch(topic, self)
+
+    def _write(self, call: Call) -> None:
+        command = commands.command(call, self.user_id, self._node.clock(), self._node.rules)
+        self._open += 1
+        self._written += 1
+        self._unsettled[self._written] = None
+        self._node.store.submit(command, partial(self._settled, call, self._written))
+
+    def _settled(self, call: Call, write: int, outcome: Reading[Any] | Exception) -> None:
+        # Any: the result of the call's endpoint, here and below
+        del self._unsettled[write]
+        if isinstance(outcome, Exception):
+            self._finish(call, outcome)
+        else:
+            self._node.fanout.when(outcome.number, partial(self._has_written, call, outcome))
+        while self._delayed and not self._is_over:
+            behind, read = self._delayed[0]
+            if next(iter(self._unsettled), behind + 1) <= behind:
+                break
+            self._delayed.popleft()
+            self._begin_read(read)
+
+    def _has_written(self, call: Call, outcome: Reading[Any]) -> None:
+        self._ordering.written(outcome.number, partial(self._finish, call, outcome.value))
+
+    def _read(self, call: Call) -> None:
+        self._open += 1
+        if call.endpoint is GET_USERS:
+            self._add_users(call)
+        if self._unsettled:
+            if self._delayed is None:
+                self._delayed = deque()
+            self._delayed.append((self._written, call))
+        else:
+            self._begin_read(call)
+
+    def _add_users(self, call: Call) -> None:
+        """Who reads users watches them: the official client loses SUBSCRIBEs (protocol.md 10.2)."""
+        room = self._node.limits.subscriptions - len(self._topics)
+        topics = [t for t in commands.user_topics(call.params.ids) if t not in self._topics]
+        self._add(topics[: max(0, room)])
+
+    def _begin_read(self, call: Call) -> None:
+        self._ordering.begin_read()
+        self._node.eager.start(self._ask(call))
+
+    async def _ask(self, call: Call) -> None:
+        try:
+            reading = await self._node.store.read(commands.query(call, self.user_id))
+        except Exception as exc:
+            self._ordering.give_up_read()
+            self._finish(call, exc)
+        else:
+            self._node.fanout.when(reading.number, partial(self._has_read, call, reading))
+
+    def _has_read(self, call: Call, reading: Reading[Any]) -> None:
+        answer = partial(self._finish, call, reading.value)
+        if not self._ordering.end_read(reading.number, answer):
+            self._node.eager.start(self._ask(call))
+
+    # Answers
+
+    def _finish(self, call: Call, outcome: Any) -> None:
+        """Answer a request that was under way, with its result or the exception."""
+        self._open -= 1
+        if self._has_room is not None and not self._has_room.done():
+            self._has_room.set_result(None)
+        if self._is_over:
+            return
+        if isinstance(outcome, Exception):
+            self._refuse(call, outcome)
+        else:
+            self._protocol.answer(call.seq, outcome)
+        self._outlet.wake()
+
+    def _refuse(self, call: Call, error: Exception) -> None:
+        if not isinstance(error, RequestRefused):
+            logger.error("%s of %r failed", call.endpoint.name, self.user_id, exc_info=error)
+            if call.endpoint is RENEW:  # 500 would leave its client logged out for good
+                self.leave(1011, "the server failed")
+                return
+            error = ServerFailed("INTERNAL", "the server failed on this request; its log says why")
+        self._protocol.refuse(call.seq, error)

@@ -1,0 +1,64 @@
+"""What an application may do to the connection beneath its websocket, without awaiting anything.
+
+ASGI's `send` waits when a client stops reading, and its close message waits in the same place.
+Under `rtflow serve` the websocket scope holds a `Transport` as well, which never waits.
+
+Not here: the implementation (rtflow.server.gateway.uvicorn), what counts as stuck (peer.py).
+Invariant: every method returns at once, in every state; after the connection's end it does
+nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
+
+__all__ = ["EXTENSION", "Transport", "transport_of"]
+
+EXTENSION = "rtflow.transport"
+"""The key in `scope["extensions"]`."""
+
+
+class Transport(Protocol):
+    """The connection beneath one websocket. To be used on the event loop's thread only."""
+
+    @property
+    def peer(self) -> str:
+        """The client's address without the port, as in `scope["client"]`; empty when unknown."""
+        ...
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait in this process because the kernel does not take more of them."""
+        ...
+
+    def send_text(self, data: bytes) -> None:
+        """Write one text message (UTF-8) now. Nothing before the handshake or after a close.
+
+        It is written although the client does not read: look at `buffered`. It overtakes a `send`
+        of ASGI that still waits, and nothing else.
+        """
+        ...
+
+    def send_texts(self, frames: Sequence[bytes]) -> None:
+        """Write several text messages in one go: one system call in place of many."""
+        ...
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame; a client that has not left a moment later is aborted.
+
+        The application is told at once (`websocket.disconnect` with this code); a `send` of ASGI
+        that waits, or comes later, raises an `OSError`. Before the handshake this is an abort.
+        """
+        ...
+
+    def abort(self) -> None:
+        """End the TCP connection with a reset; what is buffered is lost.
+
+        The application is told in the next turn of the loop (`websocket.disconnect` with 1006).
+        """
+        ...
+
+
+def transport_of(scope: Mapping[str, Any]) -> Transport | None:  # Any: ASGI's free-form dict
+    """Return the transport of a websocket scope; None under a host that is not ours."""
+    extensions = cast("Mapping[str, object] | None", scope.get("extensions"))
+    return cast("Transport | None", (extensions or {}).get(EXTENSION))

@@ -1,0 +1,109 @@
+"""One HTTP connection, until it ends or becomes a websocket: uvicorn's, with bounded request heads.
+
+uvicorn has neither a deadline nor a size for a head, and none for a connection that sends nothing.
+A connection is in one of four states, each with its guard: its head is awaited (our deadline); a
+request runs (the application's matter); it rests after a response (uvicorn's keep-alive timer,
+which any byte stops); it sends what begins no request, such as blank lines, or the rest of a
+body that nobody reads (our deadline).
+
+Read next to `uvicorn/protocols/http/httptools_impl.py`.
+Not here: websockets (websocket.py), how a connection is ended (leash.py).
+Invariant: a connection that owes us a request head has a deadline.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from rtflow.server.gateway.uvicorn.leash import LOGGER, Leash
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+    from uvicorn.server import ServerState
+
+    from rtflow.server.gateway.uvicorn.config import HostConfig
+
+__all__ = ["HttpProtocol"]
+
+HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"connection: close\r\n"
+    b"content-length: 0\r\n"
+    b"\r\n"
+)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """asyncio calls it with bytes, its parser calls it back with what they mean."""
+
+    def __init__(
+        self,
+        config: HostConfig,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # Any: as in uvicorn, the lifespan's state
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger, self.access_log = LOGGER, False
+        self.limits = config.limits
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_head, self._head_size = True, 0
+
+    def connection_made(  # type: ignore[override]  # as in uvicorn: asyncio promises less
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Put it on the leash and wait for the first head."""
+        self.leash = Leash(transport, self.loop, self.limits.response_timeout)
+        # asyncio does that only for sockets that were made with a protocol number; ours were not
+        self.leash.set_option(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(self.leash.as_transport())
+        self._start_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave no timer behind."""
+        self._stop_deadline()
+        self.leash.end()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """Close, as asyncio would do now, but on the leash."""
+        self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; then see to it that a connection which is not in a request has a guard."""
+        if self._is_head:
+            self._head_size += len(data)
+        super().data_received(data)
+        if self not in self.connections or self.transport.is_closing():
+            return  # a websocket now, or over
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's type forgets None
+        if self._head_size > self.limits.head_size:
+            self.transport.write(HEAD_TOO_LARGE)
+            self.transport.close()
+        elif cycle is None or cycle.response_complete:
+            self._start_deadline()
+
+    def on_headers_complete(self) -> None:
+        """Parser: the head is here."""
+        self._is_head, self._head_size = False, 0
+        self._stop_deadline()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Parser: what follows is the next head."""
+        self._is_head = True
+        super().on_message_complete()
+
+    def _start_deadline(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.limits.head_timeout, self.leash.abort)
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

@@ -1,0 +1,1 @@
+"""What is asked by plain HTTP: is the app there, tokens, health."""

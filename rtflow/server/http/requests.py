@@ -1,0 +1,70 @@
+"""What of an HTTP request or a handshake matters, and refusals as HTTP responses.
+
+Ids may hold anything, slashes too, so they are taken from `raw_path`: from what follows the place
+where the app is mounted.
+"""
+
+from ipaddress import ip_address
+from urllib.parse import quote, unquote
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from rtflow.errors import BadRequest, Forbidden, NotFound, RequestRefused
+from rtflow.model.ids import checked_id
+from rtflow.server.auth import Authenticator
+from rtflow.wire.codec import encode
+from rtflow.wire.endpoints import Problem
+
+__all__ = ["ids_in", "json", "refused", "require_app"]
+
+
+def require_app(scope: Scope, app_id: str, authenticator: Authenticator) -> None:
+    """Refuse a request for another app, and in development mode one from another machine."""
+    if app_id != authenticator.app_id:
+        raise NotFound("UNKNOWN_APP", f"there is no app {app_id[:100]!r} here")
+    if authenticator.is_development and not _is_local(scope):
+        raise Forbidden(
+            "DEVELOPMENT_MODE", "without a secret, this server serves its own machine only"
+        )
+
+
+def ids_in(scope: Scope, *template: str | None) -> list[str]:
+    """Return what stands at the places of None in a path. Raises `NotFound` for another path."""
+    raw: bytes | None = scope.get("raw_path")
+    path = quote(scope["path"]) if raw is None else raw.decode("latin-1")
+    mounted_at: str = scope.get("root_path", "")
+    segments = path.split("/")[1 + mounted_at.rstrip("/").count("/") :]
+    if len(segments) != len(template) or any(
+        part not in (None, segment) for part, segment in zip(template, segments, strict=True)
+    ):
+        raise NotFound("UNKNOWN_PATH", f"there is nothing at {scope['path'][:200]}")
+    try:
+        return [
+            checked_id(unquote(segment, errors="strict"), "an id")
+            for part, segment in zip(template, segments, strict=True)
+            if part is None
+        ]
+    except ValueError as exc:
+        raise BadRequest("INVALID_ID", str(exc)) from exc
+
+
+def _is_local(scope: Scope) -> bool:
+    client = scope.get("client")
+    try:
+        return client is None or ip_address(client[0]).is_loopback
+    except ValueError:
+        return True  # not an address: in this process, or a socket in the file system
+
+
+def json(value: object, status: int = 200) -> Response:
+    """Build a response from a value of the model."""
+    return Response(encode(value), status, media_type="application/json")
+
+
+def refused(refusal: RequestRefused) -> Response:
+    """Build the response that tells of a refusal."""
+    response = json(Problem(refusal.code, refusal.reasons), refusal.status)
+    if refusal.status == 503:
+        response.headers["retry-after"] = "5"
+    return response

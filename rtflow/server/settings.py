@@ -1,0 +1,171 @@
+"""Settings: all that can be chosen, with its default, its unit and what it is for.
+
+From, in falling order: arguments, `RTFLOW_<NAME>` in the environment, a TOML file (`config`), the
+default.
+
+Not here: what a setting does (the room that gets it). Invariant: settings that exist are valid
+together.
+"""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from rtflow.server.domain.rules import Rules
+from rtflow.server.gateway.limits import Limits
+from rtflow.wire.codec import MAX_FRAME
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseSettings):
+    """What a server is told. Every field is also `RTFLOW_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RTFLOW_",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+        hide_input_in_errors=True,  # one of them is the secret
+    )
+
+    config: Path | None = None
+    """A TOML file with more settings, under their names here."""
+
+    app: str = Field(default="demo", min_length=1, max_length=255)
+    """The id of the app that is served."""
+
+    database: str = Field(default="rtflow.db", min_length=1)
+    """The file of the database, made when it is not there; `:memory:` keeps nothing."""
+
+    secret: SecretStr | None = None
+    """The key that tokens are signed with (HS256). None is development mode: no tokens, and only
+    clients on this machine."""
+
+    host: str = "127.0.0.1"
+    """The address to listen on. The default stands for ::1 as well."""
+
+    port: int = Field(default=8080, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+
+    token_leeway: float = Field(default=5, ge=0, le=300)
+    """Seconds by which the clocks of token makers may differ from ours."""
+
+    client_side_user_syncing: bool = True
+    """Whether clients may create and edit users."""
+
+    client_side_conversation_syncing: bool = True
+    """Whether clients may create and edit conversations and participants."""
+
+    max_frame_bytes: int = Field(default=MAX_FRAME, ge=1024, le=MAX_FRAME)
+    """Bytes of one websocket message of a client; a longer one closes the connection with 1009.
+    Kept by `rtflow serve`; another host has a setting of its own."""
+
+    max_custom_bytes: int = Field(default=65_536, ge=2, le=512 * 1024)
+    """Bytes of the whole `custom` map of one thing, as JSON."""
+
+    max_message_length: int = Field(default=10_000, ge=1, le=100_000)
+    """Characters of text in one message."""
+
+    max_subscriptions: int = Field(default=10_000, ge=1)
+    """Things that one connection may watch at a time."""
+
+    max_connections_per_user: int = Field(default=100, ge=1)
+    """Connections that one user may have at a time."""
+
+    max_requests_in_flight: int = Field(default=1_000, ge=1)
+    """Unanswered requests of one connection; with so many, nothing more is read from it."""
+
+    max_outbox_bytes: int = Field(default=4 * 1024 * 1024, ge=64 * 1024)
+    """Bytes that may wait for a client that does not read, before it is cut off."""
+
+    authentication_timeout: float = Field(default=10, gt=0)
+    """Seconds that a connection may be without a valid token."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, environment, file."""
+        config = init_settings().get("config") or os.environ.get("RTFLOW_CONFIG")
+        if not config:
+            return init_settings, env_settings
+        if not Path(config).is_file():
+            raise ValueError(f"there is no configuration file {config}")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(config))
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_is_not_empty(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not secret.get_secret_value():
+            raise ValueError("it is empty: give a key, or leave it out for development mode")
+        return secret
+
+    @field_validator("database")
+    @classmethod
+    def _database_is_known(cls, database: str) -> str:
+        if "://" in database:
+            raise ValueError(
+                "it is a path, or :memory:; databases with a URL are not supported yet"
+            )
+        return database
+
+    @model_validator(mode="after")
+    def _strangers_need_tokens(self) -> Self:
+        if self.secret is None and not _is_loopback(self.host):
+            raise ValueError(
+                "without a secret the server is in development mode, where anybody is whoever he "
+                f"says he is, and {self.host} is not this machine alone: set a secret, or listen "
+                "on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def key(self) -> str | None:
+        """The secret itself, to be handed to what checks tokens and to nothing else."""
+        return None if self.secret is None else self.secret.get_secret_value()
+
+    @property
+    def rules(self) -> Rules:
+        """What the domain is told."""
+        return Rules(
+            client_side_user_syncing=self.client_side_user_syncing,
+            client_side_conversation_syncing=self.client_side_conversation_syncing,
+            max_custom_bytes=self.max_custom_bytes,
+            max_message_length=self.max_message_length,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What the gateway is told."""
+        return Limits(
+            subscriptions=self.max_subscriptions,
+            connections_per_user=self.max_connections_per_user,
+            requests_in_flight=self.max_requests_in_flight,
+            outbox=self.max_outbox_bytes,
+            authentication=self.authentication_timeout,
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False  # some other name: where it leads is not for us to guess

@@ -1,0 +1,211 @@
+"""The whole application: mounted elsewhere, stopped, killed, and with clients that do not read."""
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from rtflow.server import Settings, create_app, running
+from rtflow.testing import ServerProcess
+from tests.server.conftest import People
+from tests.server.raw import SOON, RawClient, dial, join
+
+
+@asynccontextmanager
+async def hosted(app: ASGIApp) -> AsyncGenerator[str]:
+    """Serve with a plain uvicorn, which knows nothing of ours."""
+    config = uvicorn.Config(
+        app, log_config=None, timeout_graceful_shutdown=1, ws_per_message_deflate=False
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve([listener]))
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+
+
+async def test_mounted_in_another_application_it_works_the_same() -> None:
+    chat = create_app(Settings(database=":memory:"))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        async with chat.lifespan():
+            yield
+
+    outer = Starlette(routes=[Mount("/my/chat", chat)], lifespan=lifespan)
+    async with hosted(outer) as url:
+        address = f"{url}/my/chat"
+        async with join(address, "al/ice") as alice, join(address, "bob") as bob:
+            await alice.do("SUBSCRIBE", "/users", {"ids": ["bob"]})
+            await bob.do("PUT", "/users/bob", {"name": "Bobby"})
+            assert (await alice.event("user.edited"))["diff"] == {"name": "Bobby"}
+            await alice.say_raw(b"binary")
+            assert (await alice.answer(-1)).code == "INVALID_FRAME"
+        with pytest.raises(InvalidStatus) as refused:
+            async with dial(url, "alice"):
+                pass
+        assert refused.value.response.status_code in (403, 404)
+        with pytest.raises(InvalidStatus) as refused:
+            async with dial(address, "alice", "other"):
+                pass
+        assert refused.value.response.status_code == 404
+
+
+async def test_under_another_host_a_deadline_closes_too() -> None:
+    app = create_app(Settings(database=":memory:", authentication_timeout=0.1))
+    async with hosted(app) as url, dial(url, "alice") as alice:
+        assert (await alice.closed())[0] == 1008
+
+
+async def test_an_app_that_was_not_started_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.CRITICAL):
+        async with hosted(Starlette(routes=[Mount("/", create_app(Settings()))])) as url:
+            with pytest.raises(InvalidStatus) as refused:
+                async with dial(url, "alice"):
+                    pass
+    assert refused.value.response.status_code == 503
+
+
+async def test_the_switch_interval_is_short_while_it_runs_and_then_as_before() -> None:
+    before = sys.getswitchinterval()
+    async with create_app(Settings(database=":memory:")).lifespan():
+        assert sys.getswitchinterval() <= 0.0001
+    assert sys.getswitchinterval() == before
+
+
+async def test_what_a_body_raises_passes_a_lifespan_unchanged() -> None:
+    with pytest.raises(KeyError):
+        async with create_app(Settings(database=":memory:")).lifespan():
+            raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("secret", "words"), [(None, "DEVELOPMENT MODE"), ("short", "shorter than 32 bytes")]
+)
+async def test_a_server_that_is_open_to_guests_says_so_once(
+    caplog: pytest.LogCaptureFixture, secret: str | None, words: str
+) -> None:
+    settings = Settings.model_validate({"database": ":memory:", "secret": secret})
+    async with create_app(settings).lifespan():
+        pass
+    assert [words in record.message for record in caplog.records] == [True]
+    assert "'short'" not in caplog.text
+
+
+async def test_a_stop_answers_what_was_begun_and_says_goodbye(tmp_path: Path) -> None:
+    settings = Settings(database=str(tmp_path / "chat.db"), port=0)
+    text = {"content": [{"type": "text", "children": ["hi"]}]}
+    async with AsyncExitStack() as client:
+        async with running(settings) as address:
+            alice = await client.enter_async_context(join(address.url, "alice"))
+            await alice.found("lunch")
+            seqs = [
+                await alice.say("POST", "/conversations/lunch/messages", text) for _ in range(500)
+            ]
+            await alice.answer(seqs[0])
+        assert await alice.closed() == (1012, "the server restarts")
+    answered = [frame[2]["id"] for frame in alice.heard if frame[0] in seqs and frame[1] == 200]
+    async with running(settings) as address, join(address.url, "alice") as again:
+        assert await everything_said(again) == answered
+
+
+async def everything_said(client: RawClient) -> list[str]:
+    """Page to the beginning; return the ids, oldest first."""
+    page = await client.get("/me/conversations/lunch/messages", {"limit": 100})
+    said = page["data"]
+    while page["cursor"] is not None:
+        more = {"limit": 100, "cursor": page["cursor"]}
+        page = await client.get("/me/conversations/lunch/messages", more)
+        said += page["data"]
+    return [message["id"] for message in reversed(said)]
+
+
+async def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
+    text = {"content": [{"type": "text", "children": ["hi"]}]}
+    async with ServerProcess(tmp_path / "chat.db") as server:
+        async with join(server.url, "alice") as alice:
+            await alice.found("lunch")
+            seqs = [
+                await alice.say("POST", "/conversations/lunch/messages", text) for _ in range(300)
+            ]
+            await alice.answer(seqs[20])
+            await server.kill()
+            with pytest.raises(ConnectionClosed):
+                await alice.answer(-1)  # which never comes: hear all that was said
+        answered = [frame[2]["id"] for frame in alice.heard if frame[0] in seqs]
+        await server.restart()
+        async with join(server.url, "alice") as again:
+            said = await everything_said(again)
+    assert answered
+    assert said[: len(answered)] == answered
+
+
+class TestAClientThatDoesNotRead:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(database=":memory:", port=0, max_outbox_bytes=64 * 1024)
+
+    async def test_it_is_cut_off_and_nobody_else_waits_for_it(
+        self, url: str, people: People, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        alice, carol = await people("alice", "carol")
+        small = socket.socket()
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        small.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        small.setblocking(False)
+        async with join(url, "bob", sock=small, max_queue=1) as bob:
+            await alice.found("lunch", "bob", "carol")
+            for client in (bob, carol):
+                await client.do("SUBSCRIBE", "/me/conversations/lunch/messages")
+            sent = list[str]()
+            async with asyncio.timeout(4 * SOON):
+                while "cut off a connection of 'bob'" not in caplog.text:
+                    sent.append(await alice.send("lunch", "x" * 10_000))
+            await carol.settle()
+            assert [event["messageId"] for event in carol.events] == sent
+            with pytest.raises(ConnectionClosed):
+                await bob.answer(-1)
+        async with join(url, "bob") as again:
+            page = await again.get("/me/conversations/lunch/messages")
+            assert page["data"][0]["id"] == sent[-1]
+
+    async def test_under_another_host_it_is_cut_off_too(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        app = create_app(Settings(database=":memory:", max_outbox_bytes=64 * 1024))
+        async with hosted(app) as url, join(url, "alice") as alice:
+            await alice.found("lunch")
+            async with join(url, "alice", max_queue=1, close_timeout=0.1) as deaf:
+                await deaf.do("SUBSCRIBE", "/me/conversations/lunch/messages")
+                async with asyncio.timeout(4 * SOON):
+                    while "cut off a connection of 'alice'" not in caplog.text:
+                        await alice.send("lunch", "x" * 10_000)
+
+
+class TestRequestsInFlight:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(database=":memory:", port=0, max_requests_in_flight=4)
+
+    async def test_more_than_may_be_under_way_wait_and_are_all_done(self, people: People) -> None:
+        (alice,) = await people("alice")
+        writes = [
+            await alice.say("PUT", "/users/alice", {"custom": {"n": str(n)}}) for n in range(200)
+        ]
+        last = await alice.say("GET", "/users", {"ids": ["alice"]})
+        for seq in writes:
+            assert (await alice.answer(seq)).status == 200
+        assert (await alice.answer(last)).data["alice"]["custom"] == {"n": "199"}

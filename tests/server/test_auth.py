@@ -1,0 +1,117 @@
+"""A token to who you are, or a refusal that says why and never repeats the token."""
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtflow.errors import Unauthorized
+from rtflow.server.auth import Authenticator, mint_token
+
+SECRET = "a secret of more than thirty-two bytes"
+AUTHENTICATOR = Authenticator("demo", SECRET, leeway=5)
+
+
+def signed(secret: str = SECRET, alg: str = "HS256", **claims: Any) -> str:
+    """Make a token by hand, so that it can be wrong in any way. Any: claims are JSON."""
+    import hashlib
+    import hmac
+
+    def part(value: bytes) -> str:
+        return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+    all_claims = {"iss": "demo", "sub": "alice", "tokenType": "user", **claims}
+    given = {key: value for key, value in all_claims.items() if value is not None}
+    body = ".".join(part(json.dumps(it).encode()) for it in ({"alg": alg, "typ": "JWT"}, given))
+    digests = {"HS256": hashlib.sha256, "HS512": hashlib.sha512}
+    if alg not in digests:
+        return f"{body}."
+    return f"{body}.{part(hmac.digest(secret.encode(), body.encode(), digests[alg]))}"
+
+
+def test_a_good_token_says_who_and_for_how_long() -> None:
+    identity = AUTHENTICATOR.identify(mint_token("demo", "alice", SECRET), "alice")
+    assert identity.user_id == "alice"
+    assert identity.seconds == pytest.approx(3605, abs=2)
+
+
+def test_a_token_without_an_end_never_expires() -> None:
+    token = mint_token("demo", "alice", SECRET, expires=None)
+    assert AUTHENTICATOR.identify(token, "alice").seconds is None
+
+
+def test_a_token_made_by_others_is_as_good() -> None:
+    assert AUTHENTICATOR.identify(signed(), "alice").seconds is None
+    odd = signed(exp=time.time() + 100.5, iat=time.time() + 1000, aud="somebody", jti=7)
+    assert AUTHENTICATOR.identify(odd, "alice").seconds is not None
+    assert AUTHENTICATOR.identify(signed(exp=10**400), "alice").seconds is not None
+
+
+@pytest.mark.parametrize("secret", ["s", "short", "x" * 64, "y" * 65, "ü" * 40])
+def test_a_secret_may_have_any_length(secret: str) -> None:
+    token = signed(secret)
+    assert Authenticator("demo", secret).identify(token, "alice").user_id == "alice"
+    with pytest.raises(Unauthorized):
+        Authenticator("demo", secret + "x").identify(token, "alice")
+
+
+BAD: list[tuple[str, Callable[[], str], str]] = [
+    ("expired", lambda: signed(exp=time.time() - 60), "TOKEN_EXPIRED"),
+    ("not yet valid", lambda: signed(nbf=time.time() + 60), "TOKEN_NOT_YET_VALID"),
+    ("another app", lambda: signed(iss="other"), "TOKEN_OF_ANOTHER_APP"),
+    ("no app", lambda: signed(iss=None), "TOKEN_OF_ANOTHER_APP"),
+    ("another user", lambda: signed(sub="bob"), "TOKEN_OF_ANOTHER_USER"),
+    ("no user", lambda: signed(sub=None), "TOKEN_OF_ANOTHER_USER"),
+    ("a user that is no string", lambda: signed(sub=7), "TOKEN_INVALID"),
+    ("another type", lambda: signed(tokenType="app"), "TOKEN_INVALID"),
+    ("another key", lambda: signed("another"), "TOKEN_INVALID"),
+    ("alg none", lambda: signed(alg="none"), "TOKEN_INVALID"),
+    ("another alg", lambda: signed(alg="HS512"), "TOKEN_INVALID"),
+    ("an odd exp", lambda: signed(exp="soon"), "TOKEN_INVALID"),
+    ("an infinite exp", lambda: signed(exp=float("inf")), "TOKEN_INVALID"),
+    ("an odd nbf", lambda: signed(nbf=[]), "TOKEN_INVALID"),
+    ("nothing", lambda: "", "TOKEN_INVALID"),
+    ("no JWT", lambda: "let me in", "TOKEN_INVALID"),
+    ("half a JWT", lambda: signed().rpartition(".")[0], "TOKEN_INVALID"),
+    ("not ASCII", lambda: "ü.é.\ud800", "TOKEN_INVALID"),
+]
+
+
+@pytest.mark.parametrize(("make", "code"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
+def test_a_bad_token_is_refused_with_its_code(make: Callable[[], str], code: str) -> None:
+    token = make()
+    with pytest.raises(Unauthorized) as refused:
+        AUTHENTICATOR.identify(token, "alice")
+    assert refused.value.code == code
+    assert refused.value.status == 401
+    assert refused.value.reasons
+    if token:
+        assert token not in f"{refused.value!r} {refused.value}"
+        assert refused.value.__context__ is None or refused.value.__suppress_context__
+
+
+@given(st.text() | st.tuples(st.text(), st.text(), st.text()).map(".".join))
+def test_no_string_is_a_token_by_accident_or_an_error_of_ours(token: str) -> None:
+    with pytest.raises(Unauthorized):
+        AUTHENTICATOR.identify(token, "alice")
+
+
+def test_the_leeway_forgives_a_clock_that_is_a_little_off() -> None:
+    token = signed(exp=int(time.time()) - 2, nbf=int(time.time()) + 2)
+    identity = AUTHENTICATOR.identify(token, "alice")
+    assert identity.seconds is not None
+    assert 0 < identity.seconds <= 5
+    with pytest.raises(Unauthorized):
+        Authenticator("demo", SECRET, leeway=0).identify(token, "alice")
+
+
+def test_without_a_secret_everybody_is_whoever_he_says() -> None:
+    development = Authenticator("demo", None)
+    assert development.is_development
+    assert development.identify("", "alice").seconds is None
+    assert development.identify("anything", "bob").user_id == "bob"
