@@ -54,7 +54,7 @@ class ReactionSummary(Entity, frozen=True, kw_only=True):
 class Message(Entity, frozen=True, kw_only=True):
     """A message. `sender_id` is null for system messages.
 
-    `sender` comes only with `expand` (design.md 4): the sending user, null when it is gone.
+    `sender` comes only with `expand` (architecture.md 4): the sending user, null when it is gone.
     """
 
     id: str

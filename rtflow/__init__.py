@@ -1,0 +1,122 @@
+"""Chat state that stays fresh: a realtime client built on Rx.
+
+    async with rtflow.Session("http://localhost:8080", app_id="demo", user_id="alice") as session:
+        lunch = session.conversation("lunch")
+        print(await lunch.get())
+        async for snapshot in lunch:
+            print(snapshot)
+
+The server is `rtflow.server`, what a test-suite needs is in `rtflow.testing`.
+"""
+
+from rtflow.client.address import TALKJS
+from rtflow.client.backoff import Backoff
+from rtflow.client.live import Live
+from rtflow.client.refs import (
+    ConversationRef,
+    Conversations,
+    LiveWindow,
+    MessageRef,
+    Messages,
+    ParticipantRef,
+    UserRef,
+)
+from rtflow.client.session import Session
+from rtflow.client.stream import Stream
+from rtflow.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidFrame,
+    MethodNotAllowed,
+    NotFound,
+    OutcomeUnknown,
+    ProtocolError,
+    RequestRefused,
+    RequestTimedOut,
+    RtflowError,
+    ServerFailed,
+    SessionClosed,
+    SessionExpired,
+    TooManyRequests,
+    Unauthorized,
+)
+from rtflow.model.content import (
+    ActionButton,
+    ActionLink,
+    AutoLink,
+    Bold,
+    BulletList,
+    BulletPoint,
+    CodeSpan,
+    CustomEmoji,
+    FileBlock,
+    Italic,
+    Link,
+    LocationBlock,
+    Mention,
+    Strikethrough,
+    TextBlock,
+)
+from rtflow.model.filters import ConversationFilter
+from rtflow.model.snapshots import (
+    ConnectionState,
+    ConversationSnapshot,
+    MessageSnapshot,
+    ParticipantSnapshot,
+    UserSnapshot,
+    Window,
+)
+
+__all__ = [
+    "TALKJS",
+    "ActionButton",
+    "ActionLink",
+    "AutoLink",
+    "Backoff",
+    "BadRequest",
+    "Bold",
+    "BulletList",
+    "BulletPoint",
+    "CodeSpan",
+    "Conflict",
+    "ConnectionState",
+    "ConversationFilter",
+    "ConversationRef",
+    "ConversationSnapshot",
+    "Conversations",
+    "CustomEmoji",
+    "FileBlock",
+    "Forbidden",
+    "InvalidFrame",
+    "Italic",
+    "Link",
+    "Live",
+    "LiveWindow",
+    "LocationBlock",
+    "Mention",
+    "MessageRef",
+    "MessageSnapshot",
+    "Messages",
+    "MethodNotAllowed",
+    "NotFound",
+    "OutcomeUnknown",
+    "ParticipantRef",
+    "ParticipantSnapshot",
+    "ProtocolError",
+    "RequestRefused",
+    "RequestTimedOut",
+    "RtflowError",
+    "ServerFailed",
+    "Session",
+    "SessionClosed",
+    "SessionExpired",
+    "Stream",
+    "Strikethrough",
+    "TextBlock",
+    "TooManyRequests",
+    "Unauthorized",
+    "UserRef",
+    "UserSnapshot",
+    "Window",
+]

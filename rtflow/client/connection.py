@@ -1,0 +1,180 @@
+"""Connection: over one socket calls go out, answers and events come back, and the heart beats.
+
+Not here: when to connect again, and authentication (link.py), what is asked (requests.py), bytes
+and the socket (websocket.py).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from rtflow.client.websocket import Socket, open_socket
+from rtflow.errors import BadRequest, InvalidFrame
+from rtflow.model.events import Event
+from rtflow.model.params import Empty
+from rtflow.wire.client import Answer, ClientProtocol
+from rtflow.wire.codec import MAX_FRAME
+from rtflow.wire.endpoints import PING, AnyEndpoint
+
+__all__ = ["Connection", "Heartbeat", "connect"]
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeat(Struct, frozen=True):
+    """When to ask for a sign of life, and how long to wait for it, in seconds (protocol.md 2.3)."""
+
+    unheard: float = 10.0  # nothing came for so long
+    unsaid: float = 25.0  # nothing was sent for so long
+    grace: float = 5.0  # silence after the question: the connection is dead
+
+
+class Connection:
+    """What the link talks to: calls go in, answers and events come out, the heart beats.
+
+    The four callables are called synchronously as frames are read.
+    """
+
+    def __init__(
+        self,
+        answered: Callable[[Answer], None],
+        published: Callable[[tuple[Event, ...]], None],
+        resumed: Callable[[], None],
+        lost: Callable[[str], None],
+        heartbeat: Heartbeat,
+    ) -> None:
+        self._answered, self._published = answered, published
+        self._tell_resumed, self._tell_lost = resumed, lost
+        self._heartbeat = heartbeat
+        self._protocol = ClientProtocol()
+        self._socket: Socket | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._pinged_at: float | None = None
+        self.lost_because: str | None = None
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a request may be handed over now. `resumed` is called when it may again."""
+        return self._socket is not None and self._socket.is_writable
+
+    def call(self, endpoint: AnyEndpoint, ids: tuple[str, ...], params: Any) -> int:
+        """Send a request; return the number that its answer will carry. Any: the endpoint's Struct.
+
+        Raises `BadRequest` for one that cannot be sent.
+        """
+        try:
+            seq = self._protocol.call(endpoint, ids, params)
+        except UnicodeEncodeError as exc:
+            raise BadRequest("INVALID_TEXT", str(exc), request=endpoint.name) from exc
+        frames = self._protocol.data_to_send()
+        if len(frames[-1]) > MAX_FRAME:
+            self._protocol.forget(seq)
+            size = f"a request has at most {MAX_FRAME} bytes, not {len(frames[-1])}"
+            raise BadRequest("REQUEST_TOO_LARGE", size, request=endpoint.name)
+        assert self._socket is not None
+        self._socket.send(frames)
+        return seq
+
+    def forget(self, seq: int) -> None:
+        """Ignore the answer to a request, should it still come."""
+        self._protocol.forget(seq)
+
+    async def close(self) -> None:
+        """Say goodbye; leave no socket and no timer. `lost` is not called."""
+        self._stop_beating()
+        if self._socket is not None:
+            await self._socket.close()
+
+    # What the socket calls
+
+    def begin(self, socket: Socket) -> None:
+        """The handshake is done: messages may be sent."""
+        self._socket = socket
+        self._beat()
+
+    def take(self, message: bytes) -> None:
+        """A message came."""
+        try:
+            taken = self._protocol.receive(message)
+        except InvalidFrame as exc:
+            logger.warning("the server sent a message that cannot be read: %s", exc)
+            return
+        if isinstance(taken, Answer):
+            if taken.endpoint is not PING:
+                self._answered(taken)
+        elif taken is not None:
+            self._published(taken.events)
+        if (acks := self._protocol.data_to_send()) and self._socket is not None:
+            self._socket.send(acks)
+
+    def resumed(self) -> None:
+        """The socket takes requests again."""
+        self._tell_resumed()
+
+    def lost(self, reason: str) -> None:
+        """The socket has come to its end."""
+        self._stop_beating()
+        self.lost_because = reason
+        self._tell_lost(reason)
+
+    # The heartbeat: one timer, which looks at the clock instead of being set anew by each message
+
+    def _beat(self) -> None:
+        socket, heartbeat = self._socket, self._heartbeat
+        assert socket is not None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._pinged_at is not None and socket.heard_at > self._pinged_at:
+            self._pinged_at = None
+        if self._pinged_at is not None and now >= self._pinged_at + heartbeat.grace:
+            socket.abort(f"no sign of life for {now - socket.heard_at:.1f} s")
+            return
+        if self._pinged_at is None and now >= socket.heard_at + heartbeat.unheard:
+            self._pinged_at = now
+            self._ping(socket)
+        elif now >= socket.said_at + heartbeat.unsaid:
+            self._ping(socket)
+        judged_at = (
+            socket.heard_at + heartbeat.unheard
+            if self._pinged_at is None
+            else min(self._pinged_at + heartbeat.grace, now + heartbeat.unheard)
+        )
+        self._timer = loop.call_at(min(judged_at, socket.said_at + heartbeat.unsaid), self._beat)
+
+    def _ping(self, socket: Socket) -> None:
+        self._protocol.call(PING, (), Empty())
+        socket.send(self._protocol.data_to_send())
+
+    def _stop_beating(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.lost_because or 'open'}>"
+
+
+async def connect(
+    url: str,
+    *,
+    answered: Callable[[Answer], None],
+    published: Callable[[tuple[Event, ...]], None],
+    resumed: Callable[[], None],
+    lost: Callable[[str], None],
+    heartbeat: Heartbeat,
+    patience: float,
+) -> Connection:
+    """Open a connection within `patience` seconds. Raises `Lost`."""
+    connection = Connection(answered, published, resumed, lost, heartbeat)
+    socket = await open_socket(
+        url,
+        take=connection.take,
+        resumed=connection.resumed,
+        lost=connection.lost,
+        patience=patience,
+    )
+    connection.begin(socket)
+    return connection

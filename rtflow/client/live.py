@@ -1,0 +1,284 @@
+"""Live: what can be watched. `await it.get()`, `it.observe()`, `async for value in it`.
+
+Not here: where values come from (`Source`, mirror.py), pipelines and threads (stream.py).
+
+A cell keeps the latest value and calls its observers itself: no `Subject` (one observer that raises
+starves the later ones, and values that observers cause arrive out of order), no `share` (latecomers
+get nothing), no `replay` (returners get a stale value, at 20 times the cost).
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+from msgspec import UNSET, UnsetType
+
+from rtflow.client.stream import Guarded, Home, Stream
+
+__all__ = ["Cell", "Detach", "Live", "Newest", "Source"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
+Detach: TypeAlias = Callable[[], None]
+log = logging.getLogger("rtflow")
+
+
+class Observer(Protocol[T_contra]):
+    """Whom a cell calls."""
+
+    def on_next(self, value: T_contra, /) -> None:
+        """There is a new value."""
+
+    def on_error(self, error: Exception, /) -> None:
+        """It has failed; nothing follows."""
+
+    def on_completed(self) -> None:
+        """It has ended; nothing follows."""
+
+
+class Place(Generic[T]):
+    """An observer's place in a cell. `seen` is the last value that was meant for it."""
+
+    __slots__ = ("is_taken", "observer", "seen")
+
+    def __init__(self, observer: Observer[T]) -> None:
+        self.observer = observer
+        self.seen: T | UnsetType = UNSET
+        self.is_taken = True
+
+
+class Cell(Generic[T]):
+    """The latest value, and who wants to see it.
+
+    Invariants: every observer sees values in the order in which they were shown, never two equal
+    ones in a row; after its place is given up, or after the end, it is not called again.
+    """
+
+    __slots__ = ("_calls", "_is_calling", "_latest", "_places")
+
+    def __init__(self) -> None:
+        self._latest: T | UnsetType = UNSET
+        self._places: dict[Place[T], None] = {}
+        self._calls: list[tuple[Callable[[Place[T]], None], list[Place[T]]]] = []
+        self._is_calling = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Somebody has a place."""
+        return bool(self._places)
+
+    def join(self, observer: Observer[T], current: T | UnsetType) -> Place[T]:
+        """Give an observer a place, and the `current` value at once; `UNSET`: it waits for one.
+
+        `current` is not older than what was shown before; if it is newer, the others see it too.
+        """
+        place = Place(observer)
+        self._places[place] = None
+        if current is not UNSET:
+            value = self._keep(current)
+            place.seen = value
+            self._call(lambda it: it.observer.on_next(value), place)
+            self._show(value)
+        return place
+
+    def leave(self, place: Place[T]) -> None:
+        """Give a place up."""
+        place.is_taken = False
+        self._places.pop(place, None)
+
+    def show(self, value: T) -> None:
+        """Tell everybody who has not seen an equal value last."""
+        self._show(self._keep(value))
+
+    def end(self, error: Exception | None = None) -> None:
+        """Tell everybody that nothing follows."""
+        places, self._places = [*self._places], {}
+        if error is None:
+            self._tell(lambda it: it.observer.on_completed(), places)
+        else:
+            self._tell(lambda it: it.observer.on_error(error), places)
+
+    def _keep(self, value: T) -> T:
+        """Return the latest value if it is equal, so that identity tells who has seen it."""
+        latest = self._latest
+        if latest is not UNSET and (latest is value or latest == value):
+            return latest
+        self._latest = value
+        return value
+
+    def _show(self, value: T) -> None:
+        places = [place for place in self._places if place.seen is not value]
+        for place in places:
+            place.seen = value
+        if places:
+            self._tell(lambda it: it.observer.on_next(value), places)
+
+    def _tell(self, call: Callable[[Place[T]], None], places: list[Place[T]]) -> None:
+        """Call now, or after what is being told already, when an observer caused it."""
+        self._calls.append((call, places))
+        if self._is_calling:
+            return
+        self._is_calling = True
+        try:
+            while self._calls:
+                call, places = self._calls.pop(0)
+                for place in places:
+                    self._call(call, place)
+        finally:
+            self._is_calling = False
+
+    def _call(self, call: Callable[[Place[T]], None], place: Place[T]) -> None:
+        if not place.is_taken:
+            return
+        try:
+            call(place)
+        except Exception:
+            log.exception("an observer raised and was detached: %r", place.observer)
+            self.leave(place)
+
+
+class Source(Protocol[T_co]):
+    """Where a `Live` gets its values."""
+
+    def attach(self, observer: Observer[T_co]) -> Detach:
+        """Call an observer from now on, with the current value first; return how to stop that."""
+        ...
+
+    async def read(self) -> T_co:
+        """Return the current value: from memory where that is kept fresh, else by asking."""
+        ...
+
+
+class Live(Generic[T]):
+    """Something that can be read, and watched. Making one, and `observe()`, send nothing."""
+
+    def __init__(self, home: Home, source: Source[T]) -> None:
+        self._home, self._source = home, source
+
+    async def get(self) -> T:
+        """Return the current snapshot: from memory while it is watched, else in one round trip.
+
+        Includes whatever this session wrote before. Raises `RequestTimedOut`, `SessionClosed`, or a
+        `RequestRefused` other than Forbidden and NotFound (those are None, or 0).
+        """
+        return await self._source.read()
+
+    def observe(self) -> Stream[T]:
+        """Return a stream of snapshots: the current one at once, then every newer one.
+
+        It ends when the session is closed, and fails with what no event can mend (`SessionExpired`,
+        an invalid filter); a lost connection is neither, it only falls silent for a while.
+        """
+        return LiveStream(self._home, self._source)
+
+    def __aiter__(self) -> "Newest[T]":
+        """Iterate over snapshots; what is outdated before it is asked for is left out."""
+        return Newest(self._home, self._source)
+
+
+class LiveStream(Stream[T]):
+    """The stream at the start of all pipelines: its observers are called by the cell itself.
+
+    What reactivex would put in between (four objects with a lock each) is for streams that are
+    made of others: a guarded observer and a cell keep to the rules of Rx on their own.
+    """
+
+    def __init__(self, home: Home, source: Source[T]) -> None:
+        super().__init__(home)
+        self._source = source
+
+    def _connect(self, observer: Guarded[T], scheduler: object) -> Detach:
+        return self._source.attach(observer)
+
+
+class Newest(AsyncIterator[T]):
+    """The newest value, each time that it is asked for one; waits when it has not changed.
+
+    Ends with the session, or raises its error. Watches from the first `anext` until it ends, is
+    closed by `aclose()`, or nobody holds it any more.
+    """
+
+    def __init__(self, home: Home, source: Source[T]) -> None:
+        self._home = home
+        self._source: Source[T] | None = source
+        self._slot = Slot[T]()
+        self._detach: Detach | None = None
+
+    async def __anext__(self) -> T:
+        """Return the newest value, once it differs from the last one."""
+        if self._detach is None and self._source is not None:
+            source, self._source = self._source, None
+            assert self._home.loop is asyncio.get_running_loop(), "not the loop of the session"
+            self._detach = source.attach(self._slot)
+        try:
+            return await self._slot.take()
+        except BaseException:
+            if self._slot.has_ended:
+                await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Watch no more. Idempotent."""
+        self._source = None
+        self._slot.on_completed()
+        self._let_go()
+
+    def __del__(self) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        detach, self._detach = self._detach, None
+        if detach is not None:
+            self._home.run(detach)
+
+
+class Slot(Generic[T]):
+    """One value, overwritten until it is taken. Does not hold its iterator."""
+
+    def __init__(self) -> None:
+        self._value: T | UnsetType = UNSET
+        self._taken: T | UnsetType = UNSET
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.has_ended = False
+
+    def on_next(self, value: T) -> None:
+        """Hold this instead."""
+        self._value = value
+        self._wake()
+
+    def on_error(self, error: Exception) -> None:
+        """Nothing follows."""
+        self._error = error
+        self.on_completed()
+
+    def on_completed(self) -> None:
+        """Nothing follows."""
+        self.has_ended = True
+        self._wake()
+
+    async def take(self) -> T:
+        """Return what differs from what was taken last, once there is such a thing.
+
+        Raises the error, or `StopAsyncIteration` at the end.
+        """
+        while True:
+            value, self._value = self._value, UNSET
+            if value is not UNSET and value != self._taken:
+                self._taken = value
+                return value
+            if self.has_ended:
+                raise self._error or StopAsyncIteration
+            if self._waiter is not None:
+                raise RuntimeError("this iterator is being waited for already")
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

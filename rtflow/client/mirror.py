@@ -1,0 +1,300 @@
+"""Mirror: keeps what is watched equal to what the server has. The shell around registry and state.
+
+Not here: what to ask and what it means (registry.py, state/), sockets and retries (link.py).
+
+Every turn has the same order, whatever began it (a frame, a call, a timer): the core takes it in,
+then requests leave, then observers are called, and they may call back in. Invariant: a source that
+has observers holds a lease, and is told of each change of its key until the last observer leaves.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from rtflow.client.live import Cell, Detach, Newest, Observer
+from rtflow.client.registry import Lease, Registry
+from rtflow.client.state import View
+from rtflow.client.state.asks import Ask, Outcome
+from rtflow.client.state.keys import Key
+from rtflow.client.stream import Home
+from rtflow.errors import Forbidden, NotFound, RequestTimedOut, RtflowError, SessionClosed
+from rtflow.model.entities import Conversation
+from rtflow.model.events import Event
+from rtflow.model.params import GetConversation
+from rtflow.wire.endpoints import GET_CONVERSATION, Endpoint
+
+__all__ = ["Link", "Mirror", "Watched"]
+
+P = TypeVar("P", bound=Struct)
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Link(Protocol):
+    """What a mirror needs of the connection (link.py)."""
+
+    live: bool
+
+    def want(self) -> None:
+        """Connect, if nobody has wanted that so far."""
+        ...
+
+    async def ask(self, endpoint: Endpoint[P, R], ids: tuple[str, ...], params: P) -> R:
+        """Ask, and wait for the answer."""
+        ...
+
+    def ask_soon(
+        self,
+        endpoint: Endpoint[P, R],
+        ids: tuple[str, ...],
+        params: P,
+        settle: Callable[[R | RtflowError], None],
+    ) -> None:
+        """Ask; `settle` is called in frame order, or never when the connection is lost."""
+        ...
+
+
+class Mirror:
+    """One session's picture of the server. `me`: the user's id; `patience`: seconds per request."""
+
+    link: Link
+
+    def __init__(self, me: str, home: Home, *, linger: float, patience: float) -> None:
+        self.me, self.home, self.patience = me, home, patience
+        self.registry = Registry(me, linger=linger)
+        self._sources: dict[Key, list[Watched[Any]]] = {}
+        self._alarm: asyncio.TimerHandle | None = None
+        self._end: SessionClosed | None = None
+
+    # What the link tells
+
+    def connected(self) -> None:
+        """A connection is ready."""
+        self.registry.connected(self._now())
+        self._turn()
+
+    def disconnected(self) -> None:
+        """There is no connection any more."""
+        self.registry.disconnected()
+
+    def happened(self, events: tuple[Event, ...]) -> None:
+        """The server has told of events that belong together."""
+        self.registry.apply(events, self._now())
+        self._turn()
+
+    def end(self, reason: SessionClosed, *, is_failure: bool) -> None:
+        """The session is over: complete every stream, or fail it with the reason."""
+        if self._end is not None:
+            return
+        self._end = reason
+        if self._alarm is not None:
+            self._alarm.cancel()
+        sources = [source for key in self._sources.values() for source in key]
+        self._sources.clear()
+        for source in sources:
+            source.end(reason if is_failure else None)
+
+    # What refs ask for
+
+    def check(self) -> None:
+        """Raise if the session is over, or not begun."""
+        if self._end is not None:
+            raise self.over() from self._end
+        _ = self.home.loop  # raises while there is none
+
+    def over(self) -> SessionClosed:
+        """Why nothing can be asked any more, as an error of its own for each who asks."""
+        assert self._end is not None
+        return type(self._end)(self._end.reason)
+
+    async def ask(self, endpoint: Endpoint[P, R], ids: tuple[str, ...], params: P) -> R:
+        """Ask the server, and wait for the answer."""
+        self.check()
+        return await self.link.ask(endpoint, ids, params)
+
+    def known(self, view: View[T]) -> T | UnsetType:
+        """Return what a view shows, if that is known and kept fresh."""
+        return view.show(self.registry.state) if self.link.live else UNSET
+
+    async def read(self, view: View[T]) -> T:
+        """Return what a view shows: from memory if it is known there, else from the server."""
+        self.check()
+        if (value := self.known(view)) is not UNSET:
+            return value
+        if (ask := view.ask) is not None:
+            outcome = await self._outcome(ask)
+            value = view.answer(None if isinstance(outcome, RtflowError) else outcome)
+            if value is not UNSET:
+                return value
+        return await self._read_as_if_watched(view)
+
+    async def side(self, id: str) -> Conversation | None:
+        """Return a conversation as it travels: from memory if it is known, else by asking."""
+        self.check()
+        if self.link.live and (side := self.registry.state.side(id)) is not UNSET:
+            return side
+        try:
+            return await self.link.ask(GET_CONVERSATION, (id,), GetConversation())
+        except (NotFound, Forbidden):
+            return None
+
+    async def _read_as_if_watched(self, view: View[T]) -> T:
+        """Let a registry of its own say what has to be read, one request after the other."""
+        registry = Registry(self.me, linger=0, watching=False)
+        registry.connected(0)
+        registry.acquire(view.key, view.size, 0)
+        while (value := view.show(registry.state)) is UNSET:
+            asks = registry.take().asks
+            assert asks, f"{view} is not known, and nothing is left to ask"
+            for ask in asks:
+                registry.settle(ask, await self._outcome(ask), 0)
+        return value
+
+    async def _outcome(self, ask: Ask) -> Outcome:
+        try:
+            return await self.link.ask(ask.endpoint, ask.ids, ask.params)
+        except (NotFound, Forbidden) as exc:
+            return exc
+
+    # What sources want
+
+    def acquire(self, source: "Watched[Any]") -> Lease:  # Any: sources of all types, here and below
+        """Keep what a source looks at fresh from now on."""
+        view = source.view
+        self._sources.setdefault(view.key, []).append(source)
+        lease = self.registry.acquire(view.key, view.size, self._now())
+        if not self.link.live:
+            self.link.want()
+        self._turn()
+        return lease
+
+    def resize(self, lease: Lease, size: int) -> None:
+        """Keep another number of items fresh."""
+        self.registry.resize(lease, size, self._now())
+        self._turn()
+
+    def release(self, source: "Watched[Any]", lease: Lease) -> None:
+        """Keep it fresh no more."""
+        self._forget(lease.key, source)
+        self.registry.release(lease, self._now())
+        self._turn()
+
+    def _forget(self, key: Key, source: "Watched[Any]") -> None:
+        sources = self._sources[key]
+        sources.remove(source)
+        if not sources:
+            del self._sources[key]
+
+    # The turn
+
+    def _turn(self) -> None:
+        work = self.registry.take()
+        if self.link.live:  # or `connected` will ask for all of it
+            for ask in work.asks:
+                self.link.ask_soon(ask.endpoint, ask.ids, ask.params, partial(self._settled, ask))
+        self._set_alarm()
+        for key, error in work.failed:
+            for source in self._sources.pop(key, ()):
+                source.end(error)
+        for key in work.changed:
+            for source in tuple(self._sources.get(key, ())):
+                source.refresh()
+
+    def _settled(self, ask: Ask, outcome: Outcome) -> None:
+        self.registry.settle(ask, outcome, self._now())
+        self._turn()
+
+    def _set_alarm(self) -> None:
+        deadline = self.registry.deadline
+        if self._alarm is not None:
+            if self._alarm.when() == deadline:
+                return
+            self._alarm.cancel()
+            self._alarm = None
+        if deadline is not None and self._end is None:
+            self._alarm = self.home.loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._alarm = None
+        self.registry.expire(self._now())
+        self._turn()
+
+    def _now(self) -> float:
+        return self.home.loop.time()
+
+
+class Watched(Generic[T]):
+    """The source of a `Live` that shows a view: holds a lease while it has observers."""
+
+    def __init__(self, mirror: Mirror, view: View[T]) -> None:
+        self.view = view
+        self._mirror = mirror
+        self._cell = Cell[T]()
+        self._lease: Lease | None = None
+
+    def attach(self, observer: Observer[T]) -> Detach:
+        """See `Source`. After the end of the session the observer gets that as its error."""
+        try:
+            self._mirror.check()
+        except SessionClosed as exc:
+            observer.on_error(exc)
+            return _nothing
+        if self._lease is None:
+            self._lease = self._mirror.acquire(self)
+        place = self._cell.join(observer, self._current())
+
+        def detach() -> None:
+            self._cell.leave(place)
+            if not self._cell.is_watched:
+                self._let_go()
+
+        return detach
+
+    async def read(self) -> T:
+        """See `Source`."""
+        return await self._mirror.read(self.view)
+
+    async def lengthen(self, n: int) -> None:
+        """Look at `n` more items; while it is watched, return when they are shown.
+
+        Raises `RequestTimedOut`, or what the stream fails with.
+        """
+        self.view = structs.replace(self.view, size=self.view.size + n)
+        if self._lease is None:
+            return
+        self._mirror.resize(self._lease, self.view.size)
+        shown = Newest(self._mirror.home, self)
+        try:
+            async with asyncio.timeout(self._mirror.patience):
+                await anext(shown, None)
+        except TimeoutError as exc:
+            raise RequestTimedOut("more of a window", self._mirror.patience) from exc
+        finally:
+            await shown.aclose()
+
+    def refresh(self) -> None:
+        """Something that it shows has changed."""
+        value = self._current()
+        if value is not UNSET:
+            self._cell.show(value)
+
+    def end(self, error: Exception | None) -> None:
+        """Nothing follows."""
+        self._lease = None
+        cell, self._cell = self._cell, Cell[T]()
+        cell.end(error)
+
+    def _current(self) -> T | UnsetType:
+        return self._mirror.known(self.view)
+
+    def _let_go(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            self._cell = Cell[T]()
+            self._mirror.release(self, lease)
+
+
+def _nothing() -> None: ...

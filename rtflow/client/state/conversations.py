@@ -1,0 +1,179 @@
+"""Conversations as I see them: one by one, in lists by filter, and my unread total.
+
+Not here: their messages (messages.py). An entity is kept while it is wanted for itself or stands in
+a list.
+
+Lists (protocol.md 6, 10): each event is checked against every list, so a conversation moves in, out
+and within. An event about a conversation that no list holds may move it into one; only the server
+knows the rest of it, so it is noted in `strangers`, to be read.
+"""
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from msgspec import UNSET, UnsetType
+
+from rtflow.client.state.keys import Key, ListKey, SideKey, TotalKey
+from rtflow.client.state.portraits import patched
+from rtflow.client.state.span import Span
+from rtflow.model.entities import Conversation, Page
+from rtflow.model.events import ConversationDiff, ParticipantDiff, SideDiff
+from rtflow.model.filters import ConversationFilter, alternatives, matches
+
+__all__ = ["MAX_TOTAL_PAGES", "Conversations", "Diff"]
+
+MAX_TOTAL_PAGES = 100  # of unread conversations; what lies beyond is not counted
+Diff: TypeAlias = SideDiff | ConversationDiff | ParticipantDiff
+
+
+class Conversations:
+    """What is known of my conversations. Changes say which keys they touched."""
+
+    __slots__ = ("_counts", "_known", "_pages", "cursor", "lists", "sides", "strangers", "total")
+
+    def __init__(self) -> None:
+        self.sides: set[str] = set()
+        """Those that are wanted for themselves."""
+        self.lists: dict[ListKey, Span] = {}
+        self.strangers: set[str] = set()
+        self._known: dict[str, Conversation | None] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self._known.clear()
+        self.lists.clear()
+        self.strangers.clear()
+        self._counts: dict[str, int] | None = None
+        self._pages = 0
+        self.cursor: str | UnsetType | None = UNSET
+        """Where the total has to be read on; None: it is known."""
+        self.total = 0
+
+    def get(self, id: str) -> Conversation | UnsetType | None:
+        """The conversation; None: I am not in it; `UNSET`: not known."""
+        return self._known.get(id, UNSET)
+
+    def put(
+        self, id: str, now: Conversation | None, trusted: ListKey | None = None
+    ) -> Iterable[Key]:
+        """Take what a conversation is now; None: I am not in it. It is in the `trusted` list."""
+        before = self._known.get(id, UNSET)
+        self.strangers.discard(id)
+        is_kept = id in self.sides
+        if is_kept and now is not before:
+            yield SideKey(id)
+        for key, span in self.lists.items():
+            if key is trusted:
+                is_kept = True
+            elif now is None or not matches(key.filter, now):
+                if span.remove(id):
+                    yield key
+            else:
+                was_in = id in span
+                is_in = span.put(id, now.last_message_at)
+                is_kept = is_kept or is_in
+                if (is_in or was_in) and now is not before:
+                    yield key
+        if is_kept:
+            self._known[id] = now
+        else:
+            self._known.pop(id, None)
+        if self._count(id, 0 if now is None else now.unread_message_count):
+            yield TotalKey()
+
+    def edit(self, id: str, diff: Diff) -> Iterable[Key]:
+        """Take a change of a conversation."""
+        before = self._known.get(id, UNSET)
+        if isinstance(before, Conversation):
+            yield from self.put(id, patched(before, diff))
+            return
+        if before is None:
+            return
+        if any(_may_enter(key, span, id, diff) for key, span in self.lists.items()):
+            self.strangers.add(id)
+        if (
+            isinstance(diff, SideDiff)
+            and diff.unread_message_count is not UNSET
+            and self._count(id, diff.unread_message_count)
+        ):
+            yield TotalKey()
+
+    def load_list(
+        self, key: ListKey, page: Page[Conversation], asked: str | UnsetType
+    ) -> Iterable[Key]:
+        """Take a page of a list: the first one (`asked` is `UNSET`), or that of a cursor."""
+        span = self.lists.get(key)
+        if asked is UNSET:
+            gone = span.ids if span else ()
+            span = self.lists[key] = Span()
+        elif span is None or span.cursor != asked:
+            return  # the list was begun anew in the meantime
+        else:
+            gone = ()
+        span.extend([(it.id, it.last_message_at) for it in page.data], page.cursor)
+        for it in page.data:
+            yield from self.put(it.id, it, trusted=key)
+        self.sweep(gone)
+        yield key
+
+    def load_total(self, page: Page[Conversation], asked: str | UnsetType) -> Iterable[Key]:
+        """Take a page of my unread conversations."""
+        if asked is UNSET or self._counts is None:
+            self._counts, self._pages, self.total = {}, 0, 0
+        self._pages += 1
+        self.cursor = page.cursor if self._pages < MAX_TOTAL_PAGES else None
+        for it in page.data:
+            self._count(it.id, it.unread_message_count)
+        yield TotalKey()
+
+    def trim(self, key: ListKey, most: int) -> None:
+        """Keep `most` of a list when it got much longer."""
+        span = self.lists[key]
+        if len(span) >= 2 * most:
+            self.sweep(span.trim(most))
+
+    def drop_list(self, key: ListKey) -> None:
+        """A list is not wanted any more."""
+        span = self.lists.pop(key, None)
+        self.sweep(span.ids if span else ())
+
+    def drop_total(self) -> None:
+        """The total is not wanted any more."""
+        self._counts, self.cursor, self.total = None, UNSET, 0
+
+    def sweep(self, ids: Iterable[str]) -> None:
+        """Forget those of these conversations that nothing holds any more."""
+        for id in ids:
+            if id not in self.sides and not any(id in span for span in self.lists.values()):
+                self._known.pop(id, None)
+
+    def _count(self, id: str, unread: int) -> bool:
+        if self._counts is None:
+            return False
+        before = self._counts.pop(id, 0)
+        if unread:
+            self._counts[id] = unread
+        self.total += unread - before
+        return unread != before
+
+
+def _may_enter(key: ListKey, span: Span, id: str, diff: Diff) -> bool:
+    """Whether a change may bring a conversation into a list that does not hold it."""
+    if isinstance(diff, SideDiff) and diff.last_message_at is not UNSET:
+        return span.reaches(diff.last_message_at, id)
+    return any(_may_match(simple, diff) for simple in alternatives(key.filter))
+
+
+def _may_match(simple: ConversationFilter, diff: Diff) -> bool:
+    """Whether a change that moves nothing can make a filter hold that did not hold before."""
+    match diff:
+        case SideDiff():
+            return simple.is_unread is not UNSET and simple.is_unread is diff.is_unread
+        case ParticipantDiff():
+            return UNSET not in (simple.access, diff.access)
+        case _:
+            return UNSET not in (simple.subject, diff.subject) or UNSET not in (
+                simple.custom,
+                diff.custom,
+            )

@@ -1,0 +1,113 @@
+"""Portraits: raw entities to the snapshots that users see, and diffs to changed entities.
+
+Not here: which entities are known (state.py). Everything in a snapshot is frozen, all the way down.
+"""
+
+from typing import TypeVar
+
+from msgspec import UNSET, Struct, structs
+
+from rtflow.model.content import (
+    ActionButton,
+    ActionLink,
+    AutoLink,
+    Block,
+    CodeSpan,
+    CustomEmoji,
+    Mention,
+    Node,
+    TextBlock,
+    plaintext,
+)
+from rtflow.model.entities import Conversation, Message, User
+from rtflow.model.frozen import EMPTY, FrozenDict, merged
+from rtflow.model.snapshots import ConversationSnapshot, MessageSnapshot, UserSnapshot
+
+__all__ = ["conversation_snapshot", "message_snapshot", "patched", "user_snapshot"]
+
+E = TypeVar("E", bound=Struct)
+
+
+def patched(entity: E, diff: Struct) -> E:
+    """Apply a diff: `custom` merges. Returns the entity itself if nothing differs."""
+    changes: dict[str, object] = {}
+    for field in diff.__struct_fields__:
+        value = getattr(diff, field)
+        if value is UNSET:
+            continue
+        old = getattr(entity, field)
+        if field == "custom":
+            value = merged(old, value)
+        if value != old:
+            changes[field] = value
+    return structs.replace(entity, **changes) if changes else entity
+
+
+def user_snapshot(user: User) -> UserSnapshot:
+    """What users see of a user."""
+    return UserSnapshot(
+        id=user.id,
+        name=user.name,
+        custom=_frozen(user.custom),
+        locale=user.locale,
+        photo_url=user.photo_url,
+        role=user.role,
+        welcome_message=user.welcome_message,
+    )
+
+
+def message_snapshot(message: Message, sender: UserSnapshot | None) -> MessageSnapshot:
+    """What users see of a message."""
+    return MessageSnapshot(
+        id=message.id,
+        type=message.type,
+        sender=sender,
+        content=tuple(map(_frozen_block, message.content)),
+        plaintext=plaintext(message.content),
+        custom=_frozen(message.custom),
+        created_at=message.created_at,
+        edited_at=message.edited_at,
+        origin=message.origin,
+    )
+
+
+def conversation_snapshot(it: Conversation, last: MessageSnapshot | None) -> ConversationSnapshot:
+    """What users see of a conversation."""
+    return ConversationSnapshot(
+        id=it.id,
+        subject=it.subject,
+        photo_url=it.photo_url,
+        welcome_messages=it.welcome_messages,
+        custom=_frozen(it.custom),
+        created_at=it.created_at,
+        joined_at=it.joined_at,
+        last_message_at=it.created_at if last is None else it.last_message_at,
+        last_message=last,
+        unread_message_count=it.unread_message_count,
+        is_unread=it.is_unread,
+        read_until=it.read_until,
+        everyone_read_until=it.everyone_read_until,
+        access=it.access,
+        notify=it.notify,
+    )
+
+
+def _frozen(custom: dict[str, str]) -> FrozenDict[str, str]:
+    return FrozenDict(custom) if custom else EMPTY
+
+
+def _frozen_block(block: Block) -> Block:
+    if isinstance(block, TextBlock) and not all(isinstance(child, str) for child in block.children):
+        return structs.replace(block, children=tuple(map(_frozen_node, block.children)))
+    return block
+
+
+def _frozen_node(node: Node) -> Node:
+    match node:
+        case str() | AutoLink() | CodeSpan() | CustomEmoji() | Mention():
+            return node
+        case ActionLink() | ActionButton():
+            children = tuple(map(_frozen_node, node.children))
+            return structs.replace(node, params=FrozenDict(node.params), children=children)
+        case _:
+            return structs.replace(node, children=tuple(map(_frozen_node, node.children)))

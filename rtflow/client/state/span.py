@@ -1,0 +1,106 @@
+"""Span: the newest part of an ordered list, as far as it is known.
+
+Not here: what the items are; a span holds their ids. Invariant: every item of the list whose place
+is not beyond `floor` is in the span; when `cursor` is None, every item of the list.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from msgspec import UNSET, UnsetType
+
+__all__ = ["Place", "Span"]
+
+Place: TypeAlias = tuple[int, str]  # minus the time (newest first), then the id
+
+
+class Span:
+    """Ids in order: newest first, those of the same millisecond by id.
+
+    `cursor` asks the server for what comes next: None when there is nothing, `UNSET` when there may
+    be something and only reading from the start would tell.
+    """
+
+    __slots__ = ("_floor", "_order", "_places", "cursor")
+
+    def __init__(self, at: Iterable[tuple[str, int]] = (), cursor: str | UnsetType | None = None):
+        self._order: list[Place] = []
+        self._places: dict[str, Place] = {}
+        self._floor: Place | None = None
+        self.cursor: str | UnsetType | None = cursor
+        self.extend(at, cursor)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """All ids, newest first."""
+        return [id for _, id in self._order]
+
+    @property
+    def first(self) -> str | None:
+        """The newest one's id, if there is one."""
+        return self._order[0][1] if self._order else None
+
+    @property
+    def is_whole(self) -> bool:
+        """There is nothing beyond it."""
+        return self.cursor is None
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._places
+
+    def head(self, n: int) -> Sequence[str]:
+        """The first `n` ids."""
+        return [id for _, id in self._order[:n]]
+
+    def reaches(self, time: int, id: str) -> bool:
+        """Whether an item at this time belongs to the part that is known."""
+        return self.is_whole or (self._floor is not None and (-time, id) <= self._floor)
+
+    def put(self, id: str, time: int) -> bool:
+        """Put an item where it belongs by now. False: that is beyond the part that is known."""
+        place = (-time, id)
+        if self._places.get(id) == place:
+            return True
+        self.remove(id)
+        if not self.reaches(time, id):
+            return False
+        insort(self._order, place)
+        self._places[id] = place
+        return True
+
+    def remove(self, id: str) -> bool:
+        """Take an item out. False: it was not in."""
+        place = self._places.pop(id, None)
+        if place is None:
+            return False
+        del self._order[bisect_left(self._order, place)]
+        return True
+
+    def extend(self, at: Iterable[tuple[str, int]], cursor: str | UnsetType | None) -> None:
+        """Append the next page of the server: ids with their times, in its order.
+
+        An empty one is the last one, whatever its cursor says: or one would read on for ever.
+        """
+        page = [(-time, id) for id, time in at]
+        if page:
+            self._floor = page[-1] if self._floor is None else max(self._floor, page[-1])
+        for place in page:
+            self.remove(place[1])
+            insort(self._order, place)
+            self._places[place[1]] = place
+        self.cursor = cursor if page else None
+
+    def trim(self, n: int) -> Sequence[str]:
+        """Forget all but the first `n` (at least one) items; return the ids that are gone."""
+        gone = [id for _, id in self._order[n:]]
+        if gone:
+            del self._order[n:]
+            for id in gone:
+                del self._places[id]
+            self._floor = self._order[-1]
+            self.cursor = UNSET
+        return gone

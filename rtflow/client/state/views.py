@@ -1,0 +1,188 @@
+"""Views: what users look at, as a typed question to the state.
+
+A view says which key must be known and how to show it. Where one request can answer it alone,
+`ask` is that request and `answer` reads its result without any state; `UNSET`: that was not enough
+(a server that does not know `expand`).
+"""
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+from rtflow.client.state.asks import WITH_LAST, WITHOUT_LAST, Ask
+from rtflow.client.state.keys import (
+    ConversationKey,
+    Key,
+    ListKey,
+    MessagesKey,
+    SideKey,
+    TotalKey,
+    UserKey,
+)
+from rtflow.client.state.portraits import conversation_snapshot, message_snapshot, user_snapshot
+from rtflow.client.state.state import State
+from rtflow.model.filters import Filter
+from rtflow.model.params import UserIds
+from rtflow.model.snapshots import ConversationSnapshot, MessageSnapshot, UserSnapshot, Window
+from rtflow.wire.endpoints import GET_CONVERSATION, GET_USERS
+
+if TYPE_CHECKING:
+    from rtflow.model.entities import Message
+
+__all__ = [
+    "ConversationView",
+    "ListView",
+    "MessagesView",
+    "TotalView",
+    "UnreadView",
+    "UserView",
+    "View",
+]
+
+T = TypeVar("T")
+
+
+class View(Struct, Generic[T], frozen=True):
+    """Base of all views: `size` items of a key."""
+
+    key: Key
+    size: int
+
+    @property
+    def ask(self) -> Ask | None:
+        """The one request whose answer is enough; None: there is no such."""
+        return None
+
+    def show(self, state: State) -> T | UnsetType:
+        """Return the value, or `UNSET` while it is not known."""
+        raise NotImplementedError
+
+    def answer(self, outcome: Any) -> T | UnsetType:  # Any: the result of `ask`
+        """Return the value; `outcome` None: there is none, or I may not see it."""
+        return UNSET
+
+
+class UserView(View[UserSnapshot | None], frozen=True):
+    """A user."""
+
+    id: str
+
+    @classmethod
+    def of(cls, id: str) -> "UserView":
+        """Look at this user."""
+        return cls(UserKey(id), 1, id)
+
+    @property
+    def ask(self) -> Ask:
+        """Ask for this user alone."""
+        return Ask(GET_USERS, (), UserIds(ids=(self.id,)))
+
+    def show(self, state: State) -> UserSnapshot | UnsetType | None:
+        """Return the value, if it is known."""
+        return state.user(self.id)
+
+    def answer(self, outcome: Any) -> UserSnapshot | None:  # Any: as in View
+        """Return the value."""
+        user = outcome and outcome.get(self.id)
+        return user_snapshot(user) if user else None
+
+
+class UnreadView(View[int], frozen=True):
+    """How many messages of a conversation I have not read."""
+
+    id: str
+
+    @classmethod
+    def of(cls, id: str) -> "UnreadView":
+        """Look at this conversation."""
+        return cls(SideKey(id), 1, id)
+
+    @property
+    def ask(self) -> Ask:
+        """Ask for the conversation alone."""
+        return Ask(GET_CONVERSATION, (self.id,), WITHOUT_LAST)
+
+    def show(self, state: State) -> int | UnsetType:
+        """Return the value, if it is known."""
+        side = state.side(self.id)
+        return side if side is UNSET else side.unread_message_count if side else 0
+
+    def answer(self, outcome: Any) -> int:  # Any: as in View
+        """Return the value."""
+        return int(outcome.unread_message_count) if outcome else 0
+
+
+class ConversationView(View[ConversationSnapshot | None], frozen=True):
+    """A conversation with its last message."""
+
+    id: str
+
+    @classmethod
+    def of(cls, id: str) -> "ConversationView":
+        """Look at this conversation."""
+        return cls(ConversationKey(id), 1, id)
+
+    @property
+    def ask(self) -> Ask:
+        """Ask for the conversation, its last message and that message's sender."""
+        return Ask(GET_CONVERSATION, (self.id,), WITH_LAST)
+
+    def show(self, state: State) -> ConversationSnapshot | UnsetType | None:
+        """Return the value, if it is known."""
+        return state.conversation(self.id)
+
+    def answer(self, outcome: Any) -> ConversationSnapshot | UnsetType | None:  # Any: as in View
+        """Return the value, unless the answer lacks the last message or its sender."""
+        if outcome is None:
+            return None
+        last: Message | UnsetType | None = outcome.last_message
+        if last is None:
+            return conversation_snapshot(outcome, None)
+        if last is UNSET or (last.sender is UNSET and last.sender_id is not None):
+            return UNSET
+        sender = user_snapshot(last.sender) if last.sender else None
+        return conversation_snapshot(outcome, message_snapshot(last, sender))
+
+
+class MessagesView(View[Window[MessageSnapshot] | None], frozen=True):
+    """The newest messages of a conversation."""
+
+    id: str
+
+    @classmethod
+    def of(cls, id: str, n: int) -> "MessagesView":
+        """Look at `n` messages of this conversation."""
+        return cls(MessagesKey(id), n, id)
+
+    def show(self, state: State) -> Window[MessageSnapshot] | UnsetType | None:
+        """Return the value, if it is known."""
+        return state.messages(self.id, self.size)
+
+
+class ListView(View[Window[ConversationSnapshot]], frozen=True):
+    """My most recently active conversations that match a filter."""
+
+    list: ListKey
+
+    @classmethod
+    def of(cls, filter: Filter, n: int) -> "ListView":
+        """Look at `n` conversations."""
+        key = ListKey.of(filter)
+        return cls(key, n, key)
+
+    def show(self, state: State) -> Window[ConversationSnapshot] | UnsetType:
+        """Return the value, if it is known."""
+        return state.conversations(self.list, self.size)
+
+
+class TotalView(View[int], frozen=True):
+    """How many messages I have not read, over all my conversations."""
+
+    @classmethod
+    def of(cls) -> "TotalView":
+        """Look at it."""
+        return cls(TotalKey(), 1)
+
+    def show(self, state: State) -> int | UnsetType:
+        """Return the value, if it is known."""
+        return state.total()

@@ -1,0 +1,252 @@
+"""Everything pure of the client against a server in plain Python, in any order that may happen.
+
+Whatever the order: once all is answered and delivered, every view shows the truth; and once nobody
+wants anything, nothing is subscribed and nothing is kept.
+"""
+
+from typing import Any, TypeAlias
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from msgspec.structs import replace
+
+from rtflow.client.registry import Lease, Registry
+from rtflow.client.state.views import (
+    ConversationView,
+    ListView,
+    MessagesView,
+    TotalView,
+    UnreadView,
+    UserView,
+    View,
+)
+from rtflow.model.filters import ALL, ConversationFilter, Filter
+from tests.client.world import ME, Answered, World
+
+AnyView: TypeAlias = View[Any]  # of whatever type
+
+CONVERSATIONS = ["a", "b", "c", "d"]
+FILTERS: list[Filter] = [
+    ALL,
+    ConversationFilter(is_unread=True),
+    ConversationFilter(subject=("==", "x")),
+    ConversationFilter(has_messages=True),
+    (
+        "any",
+        (ConversationFilter(access=("==", "Read")), ConversationFilter(custom={"k": "exists"})),
+    ),
+]
+ids = st.sampled_from(CONVERSATIONS)
+people = st.sampled_from([ME, "bob", "carol", "dan"])
+sizes = st.integers(1, 5)
+views: st.SearchStrategy[AnyView] = st.one_of(
+    people.map(UserView.of),
+    ids.map(UnreadView.of),
+    ids.map(ConversationView.of),
+    st.builds(MessagesView.of, ids, sizes),
+    st.builds(ListView.of, st.sampled_from(FILTERS), sizes),
+    st.just(TotalView.of()),
+)
+LINGER = 10.0
+
+
+class Watching(RuleBasedStateMachine):
+    """A registry and a world, with the wire between them in our hands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.leases: list[tuple[AnyView, Lease]] = []
+
+    @initialize(
+        expand=st.booleans(),
+        linger=st.sampled_from([0.0, LINGER]),
+        watched=st.lists(views, min_size=2, max_size=4),
+    )
+    def begin(self, expand: bool, linger: float, watched: list[AnyView]) -> None:
+        self.world = World(expand=expand)
+        self.registry = Registry(ME, linger=linger)
+        self.registry.connected(self.now)
+        for id in ("bob", "carol"):
+            self.world.put_user(id, id)
+        for id in CONVERSATIONS[:3]:
+            self.world.join(id)
+            for sender in ("bob", ME, None, "carol"):
+                self.world.say(id, sender)
+        for view in watched:
+            self.acquire(view)
+        self.settle()
+
+    def send(self) -> None:
+        work = self.registry.take()
+        assert not work.failed
+        if self.registry.is_live:
+            self.world.receive(work.asks)
+        else:
+            assert not work.asks
+
+    # The client
+
+    @precondition(lambda self: len(self.leases) < 6)
+    @rule(view=views)
+    def acquire(self, view: AnyView) -> None:
+        self.leases.append((view, self.registry.acquire(view.key, view.size, self.now)))
+        self.send()
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        index = data.draw(st.integers(0, len(self.leases) - 1))
+        _, lease = self.leases.pop(index)
+        self.registry.release(lease, self.now)
+        self.send()
+
+    @precondition(lambda self: self.leases)
+    @rule(data=st.data(), more=st.integers(1, 4))
+    def load_more(self, data: st.DataObject, more: int) -> None:
+        index = data.draw(st.integers(0, len(self.leases) - 1))
+        view, lease = self.leases[index]
+        if isinstance(view, MessagesView):
+            view = MessagesView.of(view.id, view.size + more)
+        elif isinstance(view, ListView):
+            view = ListView.of(view.list.filter, view.size + more)
+        self.leases[index] = view, lease
+        self.registry.resize(lease, view.size, self.now)
+        self.send()
+
+    @rule(seconds=st.sampled_from([1.0, 4.0, 11.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.registry.expire(self.now)
+        self.send()
+
+    # The wire
+
+    @precondition(lambda self: self.world.frames)
+    @rule(frames=st.integers(1, 4), twice=st.booleans())
+    def deliver(self, frames: int, twice: bool) -> None:
+        for _ in range(min(frames, len(self.world.frames))):
+            frame = self.world.frames[0]
+            self.world.deliver(self.registry, self.now)
+            self.send()
+            if twice and not isinstance(frame, Answered):
+                before = [view.show(self.registry.state) for view, _ in self.leases]
+                self.registry.apply(frame, self.now)
+                self.send()
+                assert [view.show(self.registry.state) for view, _ in self.leases] == before
+
+    @precondition(lambda self: self.world.pending)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        self.world.answer(data.draw(st.integers(0, len(self.world.pending) - 1)))
+
+    @rule(is_noticed=st.booleans())
+    def reconnect(self, is_noticed: bool) -> None:
+        self.world.cut()
+        if is_noticed:
+            self.registry.disconnected()
+            self.send()
+        self.registry.connected(self.now)
+        self.send()
+
+    @rule()
+    def settle(self) -> None:
+        self.world.settle(self.registry, self.now)
+        for view, _ in self.leases:
+            shown: Any = view.show(self.registry.state)  # as the view says, and so is the truth
+            truth: Any = expected(self.world, view)
+            if truth is not None and getattr(shown, "loaded_all", True) is False:
+                truth = replace(truth, loaded_all=False)  # what was beyond may be gone: unknown
+            assert shown == truth, view
+
+    # The truth
+
+    @rule(id=people, name=st.text(max_size=2))
+    def put_user(self, id: str, name: str) -> None:
+        self.world.put_user(id, name)
+
+    @rule(id=ids)
+    def join(self, id: str) -> None:
+        self.world.join(id)
+
+    @rule(id=ids)
+    def leave(self, id: str) -> None:
+        self.world.leave(id)
+
+    @rule(id=ids, subject=st.sampled_from(["x", "y", None]))
+    def edit(self, id: str, subject: str | None) -> None:
+        self.world.edit(id, subject=subject)
+
+    @rule(id=ids, value=st.sampled_from(["v", None]))
+    def edit_custom(self, id: str, value: str | None) -> None:
+        self.world.edit(id, custom={"k": value})
+
+    @rule(id=ids, access=st.sampled_from(["Read", "ReadWrite"]))
+    def edit_me(self, id: str, access: str) -> None:
+        self.world.edit_me(id, access=access)
+
+    @rule(id=ids, sender=st.one_of(st.none(), people))
+    def say(self, id: str, sender: str | None) -> None:
+        self.world.say(id, sender)
+
+    @rule(id=ids, index=st.integers(0, 9), text=st.text(max_size=2))
+    def change(self, id: str, index: int, text: str) -> None:
+        self.world.change(id, index, text)
+
+    @rule(id=ids, index=st.integers(0, 9))
+    def delete(self, id: str, index: int) -> None:
+        self.world.delete(id, index)
+
+    @rule(id=ids)
+    def clear(self, id: str) -> None:
+        self.world.clear(id)
+
+    @rule(id=ids, is_unread=st.booleans())
+    def mark(self, id: str, is_unread: bool) -> None:
+        self.world.edit_side(id, unread_message_count=0, is_unread=is_unread)
+
+    # The end
+
+    def teardown(self) -> None:
+        if not hasattr(self, "registry"):
+            return
+        self.settle()
+        for _, lease in self.leases:
+            self.registry.release(lease, self.now)
+        self.registry.expire(self.now + LINGER)
+        self.world.settle(self.registry)
+        assert self.world.subscribed == []
+        assert self.registry.deadline is None
+        assert kept(self.registry) == {}
+
+
+def expected(world: World, view: AnyView) -> object:
+    match view:
+        case UserView():
+            return world.user(view.id)
+        case UnreadView():
+            return world.unread(view.id)
+        case ConversationView():
+            return world.conversation(view.id)
+        case MessagesView():
+            return world.window(view.id, view.size)
+        case ListView():
+            return world.listed(view.list.filter, view.size)
+        case _:
+            return world.total()
+
+
+def kept(registry: Registry) -> dict[str, object]:
+    """What is in the collections of a registry and its state."""
+    rest = dict[str, object]()
+    conversations = registry.state._conversations  # pyright: ignore[reportPrivateUsage] - leaks hide there
+    users = registry.state._users  # pyright: ignore[reportPrivateUsage]
+    for part in (registry, registry.state, conversations, users):
+        names = getattr(type(part), "__slots__", None) or vars(part)
+        rest |= {name: getattr(part, name) for name in names}
+    return {name: it for name, it in rest.items() if isinstance(it, dict | set | list) and it}
+
+
+TestWatching = Watching.TestCase
+TestWatching.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)

@@ -1,0 +1,339 @@
+"""A server in plain Python, for tests of the pure parts: what is true, and what is told.
+
+It keeps the promises of architecture.md 4: an answer tells the truth of its moment, events that are not
+in it come after it, and everything reaches the client in order. Subscriptions work at once; reads
+wait until `answer` is called, in any order.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import UNSET, Struct, structs
+
+from rtflow.client.registry import Registry
+from rtflow.client.state.asks import Ask
+from rtflow.client.state.portraits import (
+    conversation_snapshot,
+    message_snapshot,
+    patched,
+    user_snapshot,
+)
+from rtflow.errors import NotFound, RtflowError
+from rtflow.model.content import TextBlock
+from rtflow.model.entities import Conversation, Message, Page, User
+from rtflow.model.events import (
+    ConversationCleared,
+    ConversationDiff,
+    ConversationEdited,
+    Event,
+    MessageCreated,
+    MessageDeleted,
+    MessageDiff,
+    MessageEdited,
+    ParticipantDiff,
+    ParticipantEdited,
+    SideCreated,
+    SideDeleted,
+    SideDiff,
+    SideEdited,
+    UserCreated,
+    UserDiff,
+    UserEdited,
+)
+from rtflow.model.filters import Filter, matches
+from rtflow.model.snapshots import ConversationSnapshot, MessageSnapshot, UserSnapshot, Window
+from rtflow.wire import endpoints as wire
+
+ME = "me"
+Topic: TypeAlias = tuple[str, str]
+
+
+class Answered(Struct, frozen=True):
+    """An answer on its way to the client."""
+
+    ask: Ask
+    outcome: Any  # what the endpoint gives, or an error
+
+
+Frame: TypeAlias = tuple[Event, ...] | Answered
+
+
+def a_user(id: str, name: str) -> User:
+    return User(id=id, name=name, role="default")
+
+
+def a_message(id: str, at: int, sender: str | None = "bob", text: str = "hi") -> Message:
+    return Message(id=id, sender_id=sender, created_at=at, content=(TextBlock((text,)),))
+
+
+def a_conversation(id: str, at: int = 1, **changes: Any) -> Conversation:
+    plain = Conversation(
+        id=id,
+        created_at=at,
+        joined_at=at,
+        last_message_at=at,
+        unread_message_count=0,
+        is_unread=False,
+        read_until=at,
+        everyone_read_until=at,
+        access="ReadWrite",
+        notify=True,
+    )
+    return structs.replace(plain, **changes)
+
+
+class World:
+    """What is true for one user, and a connection to tell it. `expand`: as our own server does."""
+
+    def __init__(self, *, expand: bool = True) -> None:
+        self.users: dict[str, User] = {}
+        self.conversations: dict[str, Conversation] = {}  # those that I am in
+        self.messages: dict[str, list[Message]] = {}
+        self.subscribed: list[Topic] = []
+        self.asked: list[str] = []  # every request, for tests to look at
+        self.pending: list[Ask] = []
+        self.frames: deque[Frame] = deque()
+        self.faults: dict[wire.AnyEndpoint, RtflowError] = {}
+        self._expand = expand
+        self._cursors: list[tuple[Any, Filter | None]] = []
+        self._clock = 1_000
+
+    # The connection
+
+    def receive(self, asks: Sequence[Ask]) -> None:
+        for ask in asks:
+            path = ask.endpoint.path(*ask.ids)
+            self.asked.append(f"{ask.endpoint.method} {path}")
+            if ask.endpoint.method == "SUBSCRIBE":
+                for id in ask.params.ids if ask.endpoint is wire.WATCH_USERS else (path,):
+                    topic = ("user", id) if ask.endpoint is wire.WATCH_USERS else ("path", path)
+                    assert topic not in self.subscribed, f"subscribed twice: {topic}"
+                    self.subscribed.append(topic)
+                self.frames.append(Answered(ask, self.faults.get(ask.endpoint, wire.Done())))
+            elif ask.endpoint.method == "UNSUBSCRIBE":
+                user = ask.endpoint is wire.UNWATCH_USER
+                self.subscribed.remove(("user", ask.ids[0]) if user else ("path", path))
+                self.frames.append(Answered(ask, wire.Done()))
+            else:
+                self.pending.append(ask)
+
+    def answer(self, index: int = 0) -> None:
+        """Answer one of the reads, with the truth of this moment."""
+        ask = self.pending.pop(index)
+        self.frames.append(Answered(ask, self.faults.get(ask.endpoint) or self._result(ask)))
+
+    def deliver(self, registry: Registry, now: float = 0.0) -> None:
+        """Hand the next frame to the client."""
+        frame = self.frames.popleft()
+        if isinstance(frame, Answered):
+            registry.settle(frame.ask, frame.outcome, now)
+        else:
+            registry.apply(frame, now)
+
+    def cut(self) -> None:
+        """Lose the connection, and what was on the way."""
+        self.subscribed.clear()
+        self.pending.clear()
+        self.frames.clear()
+
+    def settle(self, registry: Registry, now: float = 0.0) -> None:
+        """Answer and deliver everything, until nothing is left to do."""
+        self.receive(registry.take().asks)
+        while self.pending or self.frames:
+            while self.frames:
+                self.deliver(registry, now)
+                self.receive(registry.take().asks)
+            if self.pending:
+                self.answer()
+
+    # The truth changes
+
+    def now(self) -> int:
+        self._clock += 1
+        return self._clock
+
+    def put_user(self, id: str, name: str) -> None:
+        if id in self.users:
+            self.users[id] = structs.replace(self.users[id], name=name)
+            self._tell([UserEdited(user_id=id, diff=UserDiff(name=name))], [("user", id)])
+        else:
+            self.users[id] = a_user(id, name)
+            self._tell([UserCreated(user_id=id, state=self.users[id])], [("user", id)])
+
+    def join(self, id: str) -> None:
+        if id in self.conversations:
+            return
+        messages = self.messages.setdefault(id, [])
+        at = self.now()
+        last_at = messages[-1].created_at if messages else at
+        self.conversations[id] = a_conversation(id, at, last_message_at=last_at)
+        event = SideCreated(conversation_id=id, state=self.conversations[id])
+        self._tell([event], self._of(id, "", "/messages"))
+
+    def leave(self, id: str) -> None:
+        if self.conversations.pop(id, None) is not None:
+            self._tell([SideDeleted(conversation_id=id)], self._of(id, "", "/messages"))
+
+    def edit(self, id: str, **changes: Any) -> None:
+        diff = ConversationDiff(**changes)
+        if id in self.conversations:
+            self.conversations[id] = patched(self.conversations[id], diff)
+            self._tell([ConversationEdited(conversation_id=id, diff=diff)], self._of(id, ""))
+
+    def edit_side(self, id: str, **changes: Any) -> None:
+        if id in self.conversations:
+            self._tell(self._side(id, **changes), self._of(id, ""))
+
+    def edit_me(self, id: str, **changes: Any) -> None:
+        diff = ParticipantDiff(**changes)
+        if id in self.conversations:
+            self.conversations[id] = patched(self.conversations[id], diff)
+            event = ParticipantEdited(conversation_id=id, user_id=ME, diff=diff)
+            self._tell([event], self._of(id, ""))
+
+    def say(self, id: str, sender: str | None, text: str = "hi") -> None:
+        message = a_message(f"m{self.now()}", self._clock, sender, text)
+        self.messages.setdefault(id, []).append(message)
+        if id not in self.conversations:
+            return
+        created = MessageCreated(conversation_id=id, message_id=message.id, state=message)
+        unread = self.conversations[id].unread_message_count + 1
+        side = self._side(
+            id, last_message_at=message.created_at, unread_message_count=unread, is_unread=True
+        )
+        self._tell_both(id, [created], side)
+
+    def change(self, id: str, index: int, text: str) -> None:
+        messages = self.messages.get(id)
+        if messages:
+            index %= len(messages)
+            diff = MessageDiff(content=(TextBlock((text,)),), edited_at=self.now())
+            messages[index] = patched(messages[index], diff)
+            event = MessageEdited(conversation_id=id, message_id=messages[index].id, diff=diff)
+            self._tell_both(id, [event], [])
+
+    def delete(self, id: str, index: int) -> None:
+        messages = self.messages.get(id)
+        if messages:
+            gone = messages.pop(index % len(messages))
+            last = messages[-1] if messages else None
+            event = MessageDeleted(conversation_id=id, message_id=gone.id, new_last_message=last)
+            self._tell_both(id, [event], self._moved(id))
+
+    def clear(self, id: str) -> None:
+        if id in self.messages:
+            self.messages[id] = []
+            self._tell_both(id, [ConversationCleared(conversation_id=id)], self._moved(id))
+
+    def _moved(self, id: str) -> list[Event]:
+        if id not in self.conversations:
+            return []
+        messages = self.messages[id]
+        at = messages[-1].created_at if messages else self.conversations[id].joined_at
+        return self._side(id, last_message_at=at)
+
+    def _side(self, id: str, **changes: Any) -> list[Event]:
+        diff = SideDiff(**changes)
+        self.conversations[id] = patched(self.conversations[id], diff)
+        return [SideEdited(conversation_id=id, diff=diff)]
+
+    def _of(self, id: str, *parts: str) -> list[Topic]:
+        mine = [("path", f"/me/conversations/{id}{part}") for part in parts]
+        return [("path", "/me/conversations"), *mine]
+
+    def _tell_both(self, id: str, messages: list[Event], side: list[Event]) -> None:
+        if id in self.conversations:
+            told = [*self._told(messages, self._of(id, "/messages")[1:])]
+            told += self._told(side, self._of(id, ""))
+            if told:
+                self.frames.append(tuple(told))
+
+    def _tell(self, events: list[Event], topics: list[Topic]) -> None:
+        if told := tuple(self._told(events, topics)):
+            self.frames.append(told)
+
+    def _told(self, events: list[Event], topics: list[Topic]) -> Iterator[Event]:
+        if any(topic in self.subscribed for topic in topics):
+            yield from events
+
+    # What the client is answered
+
+    def _result(self, ask: Ask) -> Any:
+        if ask.endpoint is wire.GET_USERS:
+            return {id: self.users[id] for id in ask.params.ids if id in self.users}
+        if ask.endpoint is wire.GET_CONVERSATIONS:
+            return self._list_page(ask)
+        (id,) = ask.ids
+        if id not in self.conversations:
+            return NotFound("CONVERSATION_NOT_FOUND")
+        if ask.endpoint is wire.GET_CONVERSATION:
+            return self._expanded(self.conversations[id], ask)
+        return self._page(ask, self.messages[id], lambda it: (-it.created_at, it.id), None)
+
+    def _list_page(self, ask: Ask) -> Page[Conversation]:
+        cursor = ask.params.cursor
+        filter: Filter | None = ask.params.filter
+        if cursor is not UNSET:
+            filter = self._cursors[int(cursor)][1]
+        assert filter is not None
+        found = [it for it in self.conversations.values() if matches(filter, it)]
+        page = self._page(ask, found, lambda it: (-it.last_message_at, it.id), filter)
+        return Page(tuple(self._expanded(it, ask) for it in page.data), page.cursor)
+
+    def _page(
+        self, ask: Ask, found: Sequence[Any], place: Callable[[Any], Any], filter: Filter | None
+    ) -> Page[Any]:
+        """A cursor names the place of the last item that was given, as that was then."""
+        left = sorted(found, key=place)
+        if ask.params.cursor is not UNSET:
+            after = self._cursors[int(ask.params.cursor)][0]
+            left = [it for it in left if place(it) > after]
+        part, rest = left[: ask.params.limit], left[ask.params.limit :]
+        if not rest:
+            return Page(tuple(part))
+        self._cursors.append((place(part[-1]), filter))
+        return Page(tuple(part), str(len(self._cursors) - 1))
+
+    def _expanded(self, conversation: Conversation, ask: Ask) -> Conversation:
+        if not (self._expand and ask.params.expand):
+            return conversation
+        messages = self.messages[conversation.id]
+        if not messages:
+            return structs.replace(conversation, last_message=None)
+        last = messages[-1]
+        sender = self.users.get(last.sender_id) if last.sender_id else None
+        return structs.replace(conversation, last_message=structs.replace(last, sender=sender))
+
+    # What the client should see
+
+    def user(self, id: str) -> UserSnapshot | None:
+        return user_snapshot(self.users[id]) if id in self.users else None
+
+    def shown(self, message: Message) -> MessageSnapshot:
+        return message_snapshot(message, self.user(message.sender_id or ""))
+
+    def conversation(self, id: str) -> ConversationSnapshot | None:
+        if id not in self.conversations:
+            return None
+        messages = self.messages[id]
+        last = self.shown(messages[-1]) if messages else None
+        return conversation_snapshot(self.conversations[id], last)
+
+    def unread(self, id: str) -> int:
+        return self.conversations[id].unread_message_count if id in self.conversations else 0
+
+    def window(self, id: str, n: int) -> Window[MessageSnapshot] | None:
+        if id not in self.conversations:
+            return None
+        messages = [self.shown(it) for it in reversed(self.messages[id])]
+        return Window(tuple(messages[:n]), len(messages) <= n)
+
+    def listed(self, filter: Filter, n: int) -> Window[ConversationSnapshot]:
+        found = [it for it in self.conversations.values() if matches(filter, it)]
+        found.sort(key=lambda it: (-it.last_message_at, it.id))
+        items = [it for found_ in found[:n] if (it := self.conversation(found_.id)) is not None]
+        return Window(tuple(items), len(found) <= n)
+
+    def total(self) -> int:
+        return sum(it.unread_message_count for it in self.conversations.values())
