@@ -1,0 +1,1 @@
+../../../examples/unread_dashboard.py
