@@ -55,11 +55,11 @@ def test_only_the_own_conversations_are_listed(world: World) -> None:
 
 def test_a_filter_goes_on_through_all_pages_and_no_page_is_empty(world: World) -> None:
     wanted: list[str] = []
-    for n in range(300):
+    for n in range(600):
         world.now += 1
         room = f"room {n:03}"
         world.start(room, "ada")
-        if n % 70 == 0:
+        if n % 140 == 0:
             wanted.insert(0, room)
             world.edit("ada", room, subject="yes")
     yes = ConversationFilter(subject=("==", "yes"))
@@ -72,6 +72,8 @@ def test_a_filter_goes_on_through_all_pages_and_no_page_is_empty(world: World) -
     "given",
     [
         {"isUnread": True},
+        {"isUnread": True, "access": ["==", "Read"]},
+        ["any", [{"isUnread": True, "hasMessages": False}, {"isUnread": True}]],
         {"isUnread": False},
         {"hasMessages": True},
         {"access": ["==", "Read"]},
@@ -90,6 +92,8 @@ def test_a_filtered_list_is_the_whole_list_filtered(world: World, given: object)
         world.edit("bob", room, custom={"k": str(n % 4)} if n % 3 else {})
         if n % 2:
             world.send("bob", room, "hello")
+        if n % 6 == 0:
+            world.unread("ada", room)
         if n % 5 == 0:
             world.act("bob", room, step("PUT", "ada", access="Read"))
     wanted = as_filter(given)

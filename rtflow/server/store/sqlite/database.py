@@ -8,11 +8,12 @@ memory it is the writer itself, and then no transaction stays open across a turn
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
 from importlib.resources import files
 from itertools import starmap
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+from msgspec import Struct
 
 from rtflow.server.store.interface import Steps, UnusableDatabase
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 MEMORY: Final = ":memory:"
 APPLICATION: Final = 0x7274666C  # "rtfl", in the header of the file
 CACHED_STATEMENTS: Final = 512
+OPENING_SECONDS: Final = 5.0  # how long to wait for somebody else's lock
 MEGABYTE: Final = 1_000_000
 
 # What befalls the storage, as opposed to what is wrong with a statement.
@@ -46,10 +48,10 @@ _TROUBLES: Final = {
 
 def is_storage_trouble(exc: BaseException) -> bool:
     """Tell whether an error is the storage's, and not that of the statement or of the program."""
-    return isinstance(exc, sqlite3.Error) and _primary_code(exc) in _TROUBLES
+    return _primary_code(exc) in _TROUBLES
 
 
-def is_busy(exc: sqlite3.Error) -> bool:
+def is_busy(exc: Exception) -> bool:
     """Tell whether another process holds the lock."""
     return _primary_code(exc) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -74,8 +76,7 @@ def drive(steps: Steps[T], connection: sqlite3.Connection, before_write: Callabl
         steps.close()
 
 
-@dataclass(frozen=True)
-class Database:
+class Database(Struct, frozen=True):
     """The open connections. `lock` keeps other servers out until it is closed."""
 
     writer: sqlite3.Connection
@@ -94,10 +95,8 @@ class Database:
                 self.writer.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Move the write-ahead log into the file, then let go of it."""
-        with suppress(
-            sqlite3.Error
-        ):  # what cannot be moved now is read from the log at the next start
+        """Move the write-ahead log into the file, or leave that to the next start; then let go."""
+        with suppress(sqlite3.Error):
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self.reader.close()
         self.writer.close()
@@ -119,22 +118,25 @@ def open_database(path: str | Path) -> Database:
             _prepare(writer, file)
             reader = opened.enter_context(closing(_connect(file)))
             reader.execute("PRAGMA query_only = ON")
+            for connection in (writer, reader):  # from now on waiting would stall the loop
+                connection.execute("PRAGMA busy_timeout = 0")
         except sqlite3.Error as exc:
             if _primary_code(exc) == sqlite3.SQLITE_NOTADB:
                 raise _not_ours(file) from exc
-            raise UnusableDatabase(
-                file, str(exc), "check that its folder exists, has space and may be written to"
-            ) from exc
+            what_to_do = "check that its folder exists, has space and may be written to"
+            if is_busy(exc):
+                what_to_do = "close the program that has it open, then try again"
+            raise UnusableDatabase(file, str(exc), what_to_do) from exc
         opened.pop_all()  # to be closed by `close` from now on
         return Database(writer, reader, lock)
 
 
 def _connect(file: str) -> sqlite3.Connection:
-    """Open one connection. It never waits for a lock: that would stall the loop."""
+    """Open one connection."""
     with ExitStack() as opened:
         connection = sqlite3.connect(
             file,
-            timeout=0,
+            timeout=OPENING_SECONDS,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=CACHED_STATEMENTS,
@@ -217,8 +219,8 @@ def _not_ours(file: str) -> UnusableDatabase:
     )
 
 
-def _primary_code(exc: sqlite3.Error) -> int:
-    code: int = getattr(exc, "sqlite_errorcode", 0)  # absent when it is the module's own complaint
+def _primary_code(exc: BaseException) -> int:
+    code: int = getattr(exc, "sqlite_errorcode", 0)  # absent when it is not SQLite's complaint
     return code & 0xFF
 
 

@@ -20,8 +20,8 @@ _entries = decoder(tuple[Entry, ...])
 
 
 class _Reach(Struct):
-    first: int
-    last: int
+    first: int | None  # null: nothing has happened yet
+    last: int | None
 
 
 class _Row(Struct):
@@ -46,10 +46,9 @@ def append(connection: sqlite3.Connection, change: Change, now: int) -> None:
 def since(number: int, limit: int) -> Steps[list[Change] | None]:
     """Return the changes above a number, oldest first; None when the log no longer reaches back."""
     reach = yield from one(
-        _Reach, "SELECT coalesce(min(number), 1), coalesce(max(number), 0) FROM log"
+        _Reach, "SELECT (SELECT min(number) FROM log), (SELECT max(number) FROM log)"
     )
-    assert reach is not None
-    if number >= reach.last:
+    if reach is None or reach.last is None or reach.first is None or number >= reach.last:
         return []
     if number + 1 < reach.first:
         return None

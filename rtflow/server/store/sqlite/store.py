@@ -17,7 +17,6 @@ Invariant: while the state is COMMITTING nobody but the thread touches the write
 
 import asyncio
 import logging
-import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -165,13 +164,13 @@ class SqliteStore:
             writer.execute("BEGIN IMMEDIATE")
             group = Group(writer, log.last_number(writer), self._clock())
             self._catch_up(group.number)
-        except sqlite3.Error as exc:
+        except Exception as exc:  # whatever it is, those who wait are told
             self._cannot_start(exc)
             return
         self._locked_since = None
         try:
             self._run_waiting(group)
-        except sqlite3.Error as exc:
+        except Exception as exc:
             self._finish(group, exc)
             return
         if not group.wrote:
@@ -197,14 +196,14 @@ class SqliteStore:
         with suppress(RuntimeError):  # the loop is gone: there is nobody left to tell
             self._loop.call_soon_threadsafe(self._finish, group, failure)
 
-    def _commit(self) -> sqlite3.Error | None:
+    def _commit(self) -> Exception | None:
         try:
             self.database.writer.execute("COMMIT")
-        except sqlite3.Error as exc:
+        except Exception as exc:
             return exc
         return None
 
-    def _finish(self, group: Group, failure: sqlite3.Error | None) -> None:
+    def _finish(self, group: Group, failure: Exception | None) -> None:
         """Publish and settle a group that is committed, or lost: all in this turn, in order."""
         self._state = State.GATHERING
         if failure is not None:
@@ -239,7 +238,7 @@ class SqliteStore:
 
     # Trouble
 
-    def _cannot_start(self, exc: sqlite3.Error) -> None:
+    def _cannot_start(self, exc: Exception) -> None:
         """Try again while somebody else may let go of the lock; then fail all that wait."""
         now = self._loop.time()
         if self._locked_since is None:
@@ -256,7 +255,7 @@ class SqliteStore:
             _tell(settle, _unavailable())
         self._go_on()
 
-    def _report(self, failure: sqlite3.Error) -> None:
+    def _report(self, failure: Exception) -> None:
         level = logging.ERROR if self._is_healthy else logging.DEBUG  # once per trouble is enough
         _logger.log(level, "the database cannot be written, trying on: %s", failure)
         self._is_healthy = False
