@@ -2,8 +2,8 @@
 taken.
 
 Not here: when to ask (rtflow.client.registry). What one request can do for many keys it does: users
-go in batches, a conversation brings its last message and that message's sender (`expand`, architecture.md
-4). A server that does not know `expand` leaves the last message out; then it is read on its own.
+go in batches, a conversation brings its last message and that message's sender (`expand`, an
+extension). A server that does not know it leaves the last message out; then it is read on its own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
