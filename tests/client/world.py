@@ -1,6 +1,6 @@
 """A server in plain Python, for tests of the pure parts: what is true, and what is told.
 
-It keeps the promises of architecture.md: an answer tells the truth of its moment, events that are not
+It keeps the promises of the real one: an answer tells the truth of its moment, events that are not
 in it come after it, and everything reaches the client in order. Subscriptions work at once; reads
 wait until `answer` is called, in any order.
 """

@@ -1,6 +1,6 @@
 """One client: takes its requests, carries them out, answers, and tells it of events.
 
-Requests begin in the order in which they arrive and are answered as they are done (architecture.md).
+Requests begin in the order in which they arrive and are answered as they are done.
 Writes enter the store's queue without waiting for each other: group commit lives on that. A read
 begins when this connection's earlier writes have settled. What a connection watches is remembered;
 what its user may see is not, fanout.py asks at each delivery.
