@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from rtflow.client.address import BUILD, tls
+from rtflow.client.reasons import reason_of, root_of
 from rtflow.errors import InvalidFrame
 from rtflow.wire.codec import decode_part, decoder
 
@@ -77,6 +78,6 @@ async def _get(url: str, headers: Mapping[str, str], patience: float) -> tuple[i
             response = await client.get(url, headers=headers)
             return response.status_code, response.content
     except httpx2.ConnectError as exc:
-        raise HttpFailed(f"the server cannot be reached ({exc})") from exc
+        raise HttpFailed(reason_of(root_of(exc))) from exc
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
         raise HttpFailed(f"HTTP failed ({type(exc).__name__})") from exc

@@ -19,11 +19,7 @@ fragments, faults) and the handshake are for `websockets`, which sees whole fram
 """
 
 import asyncio
-import errno
 import logging
-import os
-import socket
-import ssl
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
@@ -34,6 +30,7 @@ from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
 from rtflow.client.address import tls
+from rtflow.client.reasons import reason_of
 from rtflow.wire.codec import MAX_SERVER_FRAME
 
 __all__ = ["Lost", "Socket", "open_socket"]
@@ -328,24 +325,3 @@ def _refusal(exc: Exception) -> Lost:
     if isinstance(exc, InvalidHandshake):
         return Lost(f"the server does not speak websocket: {exc}")
     return Lost(reason_of(exc))
-
-
-def reason_of(exc: Exception) -> str:
-    """Say in a few words what the operating system says."""
-    match exc:
-        case ConnectionRefusedError():
-            return "connection refused"
-        case ConnectionResetError() | BrokenPipeError():
-            return "connection reset"
-        case socket.gaierror():
-            return f"the server's name cannot be resolved ({exc.strerror})"
-        case ssl.SSLCertVerificationError():
-            return f"the server's certificate is not valid ({exc.verify_message})"
-        case ssl.SSLError():
-            return f"TLS failed ({getattr(exc, 'reason', None) or exc})"
-        case OSError(errno=None) if f"[Errno {errno.ECONNREFUSED}]" in str(exc):
-            return "connection refused"  # by each of several addresses
-        case OSError(errno=int(number)):
-            return os.strerror(number).lower()
-        case _:
-            return str(exc) or type(exc).__name__

@@ -10,7 +10,8 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from rtflow.client.connection import Connection, Heartbeat, connect
-from rtflow.client.websocket import open_socket, reason_of
+from rtflow.client.reasons import reason_of
+from rtflow.client.websocket import open_socket
 from rtflow.errors import BadRequest
 from rtflow.model.params import Empty, Renew
 from rtflow.testing.link import Link as Network
