@@ -4,7 +4,7 @@ A filter is one simple filter, all of whose keys must hold, or `("any", (simple,
 checked when decoded; `matches` then decides from plain facts, with no I/O.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -59,19 +59,30 @@ class ConversationFilter(
     joined_at: NumberFilter | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        """Refuse an operand that does not fit its operator, which the types alone cannot say."""
-        texts = {"access": self.access, "subject": self.subject}
-        if self.custom is not UNSET:
-            texts |= {f"custom.{k}": f for k, f in self.custom.items() if not isinstance(f, str)}
-        for key, text in texts.items():
-            if text is not UNSET and isinstance(text[1], tuple) != text[0].endswith("neOf"):
-                raise ValueError(f"the operand of {text[0]!r} in {key} has the wrong shape")
+        """Refuse what the types alone cannot: an operand that does not fit its operator.
+
+        Types are checked when a filter is decoded; one that is made in Python may hold anything.
+        """
+        for key in ("access", "subject"):
+            _check(key, getattr(self, key), "oneOf", "!oneOf")
         for key in ("last_activity_at", "created_at", "joined_at"):
-            number: NumberFilter | UnsetType = getattr(self, key)
-            if number is not UNSET and isinstance(number[1], tuple) != number[0].endswith(
-                "between"
-            ):
-                raise ValueError(f"the operand of {number[0]!r} in {key} has the wrong shape")
+            _check(key, getattr(self, key), "between", "!between")
+        if self.custom is not UNSET:
+            if not isinstance(cast("object", self.custom), dict):
+                raise TypeError(f"custom must be a dict, not {self.custom!r}")
+            for key, wanted in self.custom.items():
+                if wanted not in ("exists", "!exists"):
+                    _check(f"custom.{key}", wanted, "oneOf", "!oneOf")
+
+
+def _check(key: str, given: object, *plural: str) -> None:
+    if given is UNSET:
+        return
+    if not isinstance(given, tuple) or len(pair := cast("tuple[object, ...]", given)) != 2:
+        raise TypeError(f"{key} must be a pair of operator and operand, not {given!r}")
+    operator, operand = pair
+    if isinstance(operand, tuple) != (operator in plural):
+        raise ValueError(f"the operand of {operator!r} in {key} has the wrong shape")
 
 
 AnyOf: TypeAlias = tuple[
@@ -83,15 +94,38 @@ Filter: TypeAlias = ConversationFilter | AnyOf
 ALL = ConversationFilter()
 
 
-def as_filter(value: object) -> Filter:
-    """Return a filter from plain data, such as decoded JSON or a ready filter.
+_ON_THE_WIRE = {
+    field.name: field.encode_name for field in msgspec.structs.fields(ConversationFilter)
+}
 
-    Raises `ValueError` that names the place.
+
+def as_filter(value: object) -> Filter:
+    """Return a filter from plain data, such as decoded JSON, or from a ready filter.
+
+    Keys may have the names of the wire or of Python (`isUnread`, `is_unread`). Raises `TypeError`
+    or `ValueError` that names the place.
     """
     try:
-        return msgspec.convert(msgspec.to_builtins(value), type=ConversationFilter | AnyOf)
-    except msgspec.ValidationError as exc:
+        plain = msgspec.json.decode(msgspec.json.encode(value))
+        match plain:
+            case dict():
+                plain = _renamed(plain)
+            case ["any", [*several]]:
+                plain = ["any", [_renamed(each) for each in several]]
+            case _:
+                pass
+        return msgspec.convert(plain, type=ConversationFilter | AnyOf)
+    except (msgspec.ValidationError, UnicodeEncodeError) as exc:
         raise ValueError(f"not a conversation filter: {exc}") from exc
+    except TypeError as exc:
+        raise TypeError(f"not a conversation filter: {value!r}") from exc
+
+
+def _renamed(simple: Any) -> Any:  # Any: decoded JSON, checked by the caller
+    if not isinstance(simple, dict):
+        return simple
+    keys = cast("dict[str, Any]", simple)
+    return {_ON_THE_WIRE.get(key, key): value for key, value in keys.items()}
 
 
 def alternatives(given: Filter) -> tuple[ConversationFilter, ...]:

@@ -3,7 +3,7 @@
 import pytest
 
 from rtflow.model.entities import Conversation
-from rtflow.model.filters import as_filter, matches
+from rtflow.model.filters import ConversationFilter, as_filter, matches
 
 
 def conversation(**changes: object) -> Conversation:
@@ -86,3 +86,37 @@ def test_a_wrong_filter_is_refused_with_the_place(wrong: object, hint: str) -> N
 def test_a_filter_is_normal_form_of_itself() -> None:
     given = as_filter({"isUnread": True, "custom": {"a": ["==", "1"]}})
     assert as_filter(given) == given
+
+
+def test_keys_may_have_the_names_of_python() -> None:
+    assert as_filter({"is_unread": True}) == as_filter({"isUnread": True})
+    assert as_filter(("any", ({"joined_at": (">", 3)},))) == as_filter(
+        ["any", [{"joinedAt": [">", 3]}]]
+    )
+
+
+MADE_WRONG: list[tuple[dict[str, object], str]] = [
+    ({"subject": "x"}, "subject must be a pair"),
+    ({"subject": ()}, "subject must be a pair"),
+    ({"created_at": 3}, "created_at must be a pair"),
+    ({"custom": 3}, "custom must be a dict"),
+    ({"custom": {"a": "x"}}, "custom.a must be a pair"),
+]
+
+
+@pytest.mark.parametrize(("fields", "hint"), MADE_WRONG)
+def test_a_filter_that_is_made_wrongly_says_so_at_once(
+    fields: dict[str, object], hint: str
+) -> None:
+    with pytest.raises(TypeError, match=hint):
+        ConversationFilter(**fields)  # type: ignore[arg-type]  # that is what is tested
+
+
+def test_what_is_no_filter_at_all_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="not a conversation filter: <object"):
+        as_filter(object())
+
+
+def test_text_that_is_not_unicode_is_refused_at_the_call() -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        as_filter({"subject": ["==", "\ud800"]})
