@@ -88,6 +88,7 @@ class _Newest(Struct, frozen=True):
     number: int
     last_message_at: int
     read_until: int
+    joined_at: int  # the latest joining of the user, anywhere
 
 
 def _act(
@@ -115,20 +116,25 @@ def _act(
 def _join(
     conversation_id: str, user_id: str, params: ParticipantParams, now: int
 ) -> Steps[list[Entry]]:
-    """Let somebody in, who has read all that was said before."""
+    """Let somebody in, who has read all that was said before.
+
+    No two of a user's joinings have the same time, so a list without messages has an order, too.
+    """
     newest = yield from one(
         _Newest,
-        "SELECT c.last_number, coalesce(c.last_message_at, 0), coalesce("
-        "(SELECT max(p.read_until) FROM participants p WHERE p.conversation_id = c.id), 0)"
+        "SELECT c.last_number, coalesce(c.last_message_at, 0),"
+        " coalesce((SELECT max(p.read_until) FROM participants p WHERE p.conversation_id = ?1), 0),"
+        " coalesce((SELECT max(p.joined_at) FROM participants p WHERE p.user_id = ?2), 0)"
         " FROM conversations c WHERE c.id = ?1",
         conversation_id,
+        user_id,
     )
     assert newest is not None, "nobody may join what is not there"
     participant = Participant(
         id=user_id,
         access=put(params.access, "ReadWrite", "ReadWrite"),
         notify=put(params.notify, True, True),
-        joined_at=max(now, newest.last_message_at + 1, newest.read_until + 1),
+        joined_at=1 + max(now - 1, newest.last_message_at, newest.read_until, newest.joined_at),
     )
     yield from run(
         "INSERT INTO participants"

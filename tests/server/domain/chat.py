@@ -148,7 +148,8 @@ class Chat:
             raise Refused("403 UNAUTHORIZED_TO_EDIT_PARTICIPANT")
         if user not in self.people:
             raise Refused("404 USER_NOT_FOUND")
-        at = self.rooms[room].next_time(self.now)
+        joined = [r.seats[user].joined_at + 1 for r in self.rooms.values() if user in r.seats]
+        at = max([self.rooms[room].next_time(self.now), *joined])
         seats[user] = Seat(access or "ReadWrite", True if notify is None else notify, at, at)
 
     def remove(self, actor: str, room: str, user: str) -> None:

@@ -155,3 +155,10 @@ def test_who_may_not_remove_is_refused(world: World) -> None:
     with refused("404 PARTICIPANT_NOT_FOUND"):
         world.remove("ada", "lunch", "eve")
     assert world.take() == []
+
+
+def test_no_two_of_a_users_joinings_have_the_same_time(world: World) -> None:
+    for room in ("a", "b", "c"):
+        world.start(room, "ada")
+    times = [world.see("ada", room).joined_at for room in ("a", "b", "c")]
+    assert times == sorted(set(times))

@@ -39,6 +39,9 @@ def test_the_most_recently_active_comes_first(world: World) -> None:
 def test_conversations_of_the_same_time_are_ordered_by_id_across_pages(world: World) -> None:
     for room in "gcafbed":
         world.start(room, "ada")
+    world.now += 100
+    for room in "gcafbed":
+        world.send("ada", room, "hello")
     assert everything(world, "ada", 3) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
     assert everything(world, "ada", 7) == [list("abcdefg")]
 

@@ -41,6 +41,7 @@ CREATE TABLE participants (
 ) WITHOUT ROWID;
 
 CREATE INDEX participants_by_user ON participants (user_id, conversation_id, joined_at);
+CREATE INDEX participants_by_joined_at ON participants (user_id, joined_at);
 CREATE INDEX participants_by_read_until ON participants (conversation_id, read_until);
 
 -- Within a conversation created_at strictly increases with number, so one index serves order and time.
