@@ -107,7 +107,14 @@ class Settings(BaseSettings):
             return init_settings, env_settings
         if not Path(config).is_file():
             raise ValueError(f"there is no configuration file {config}")
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(config))
+        try:
+            file = TomlConfigSettingsSource(settings_cls, Path(config))
+        except ValueError as exc:  # not TOML, or not UTF-8
+            raise ValueError(f"the configuration file {config} cannot be read: {exc}") from exc
+        for name in file.toml_data:
+            if name not in settings_cls.model_fields:
+                raise ValueError(f"the configuration file {config}: there is no setting {name!r}")
+        return init_settings, env_settings, file
 
     @field_validator("secret")
     @classmethod

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rtflow.server import Settings, create_app, running
-from rtflow.testing import ServerProcess
+from rtflow.server.gateway.limits import Limits
+from rtflow.testing import Link, ServerProcess
 from tests.server.conftest import People
 from tests.server.raw import SOON, RawClient, dial, join
 
@@ -193,6 +195,75 @@ class TestAClientThatDoesNotRead:
                 async with asyncio.timeout(4 * SOON):
                     while "cut off a connection of 'alice'" not in caplog.text:
                         await alice.send("lunch", "x" * 10_000)
+
+
+class Impatient(Settings):
+    """A server that waits for clients which take nothing, but not for long."""
+
+    @property
+    def limits(self) -> Limits:
+        return replace(super().limits, standstill=0.3)
+
+
+class TestAClientBehindASlowLink:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Impatient(database=":memory:", port=0, max_outbox_bytes=64 * 1024)
+
+    async def talk(self, alice: RawClient) -> str:
+        """Say more than the outbox holds, several times; return where to read it."""
+        await alice.found("lunch")
+        for number in range(60):
+            await alice.send("lunch", str(number) + "x" * 9_000)
+        return "/me/conversations/lunch/messages"
+
+    async def test_it_hears_all_that_it_asks_for(
+        self, url: str, people: People, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (alice,) = await people("alice")
+        path = await self.talk(alice)
+        async with Link("127.0.0.1", int(url.rpartition(":")[2])) as link:
+            link.throttle(6_000_000, "down")
+            async with join(link.url, "alice") as slow:
+                pages = [await slow.say("GET", path, {"limit": 60}) for _ in range(12)]
+                for seq in pages:
+                    assert len((await slow.answer(seq)).data["data"]) == 60
+        assert "cut off" not in caplog.text
+
+    async def test_reads_that_wait_for_a_write_do_not_pile_up(
+        self, url: str, people: People, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (alice,) = await people("alice")
+        path = await self.talk(alice)
+        async with Link("127.0.0.1", int(url.rpartition(":")[2])) as link:
+            link.throttle(6_000_000, "down")
+            async with join(link.url, "alice") as slow:
+                await slow.say("PUT", "/users/alice", {"name": "Alicia"})
+                pages = [await slow.say("GET", path, {"limit": 60}) for _ in range(12)]
+                me = await slow.say("GET", "/users", {"ids": ["alice"]})
+                assert (await slow.answer(me)).data["alice"]["name"] == "Alicia"
+                order = [frame[0] for frame in slow.heard if frame[0] in pages]
+                assert order == pages
+        assert "cut off" not in caplog.text
+
+    async def test_it_is_cut_off_when_it_takes_nothing_any_more(
+        self, url: str, people: People, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (alice,) = await people("alice")
+        path = await self.talk(alice)
+        async with (
+            Link("127.0.0.1", int(url.rpartition(":")[2])) as link,
+            join(link.url, "alice", close_timeout=0.1) as slow,
+        ):
+            link.stall("down")
+            for _ in range(40):
+                await slow.say("GET", path, {"limit": 60})
+            async with asyncio.timeout(4 * SOON):
+                while "cut off a connection of 'alice'" not in caplog.text:
+                    await alice.settle()
+            link.resume()
+            with pytest.raises(ConnectionClosed):
+                await slow.answer(-1)
 
 
 class TestRequestsInFlight:

@@ -81,7 +81,14 @@ def test_nonsense_is_refused_by_name(
 def test_a_setting_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "rtflow.toml"
     config.write_text("prot = 8080\n")
-    with pytest.raises(ValidationError, match="prot"):
+    with pytest.raises(ValueError, match=r"rtflow\.toml.*'prot'"):
+        Settings(config=config)
+
+
+def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "rtflow.toml"
+    config.write_text("port = = 1\n")
+    with pytest.raises(ValueError, match=r"rtflow\.toml.*line 1"):
         Settings(config=config)
 
 

@@ -49,12 +49,12 @@ class Endpoint:
             return
         await send({"type": "websocket.accept"})
         protocol = ServerProtocol()
-        bound, on_stuck = self._node.limits.outbox, partial(self._is_stuck, user_id)
+        limits, on_stuck = self._node.limits, partial(self._is_stuck, user_id)
         if (transport := transport_of(scope)) is not None:
-            outlet = TransportOutlet(protocol, bound, on_stuck, transport)
+            outlet = TransportOutlet(protocol, limits, on_stuck, transport)
             await self._converse(Peer(self._node, user_id, protocol, outlet), receive)
         else:
-            plain = AsgiOutlet(protocol, bound, on_stuck, send)
+            plain = AsgiOutlet(protocol, limits, on_stuck, send)
             peer = Peer(self._node, user_id, protocol, plain)
             async with TaskGroup() as tasks:
                 reader = tasks.create_task(self._converse(peer, receive))

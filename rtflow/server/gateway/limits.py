@@ -22,7 +22,12 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Unanswered requests of one connection; with so many nothing more is read from it."""
 
     outbox: int = 4 * 1024 * 1024
-    """What may wait for a client that does not read; beyond it the client is cut off."""
+    """What may wait for a client that does not read; beyond it the client is cut off. Of one that
+    reads slowly nothing more is read from half of it on; events may take it to four times that."""
+
+    standstill: float = 10
+    """How long a client with more than `outbox` waiting may take nothing of it. It is long because
+    the kernel takes more in steps of some 170 kB: 10 s allow for 17 kB/s."""
 
     authentication: float = 10
     """How long a connection may go without a valid token."""

@@ -2,11 +2,19 @@
 
 Under our own host the frames of a turn are one write to the transport, which knows how much waits
 there. Under another host ASGI's `send` waits when a client does not read, so there a task writes
-from a queue of ours. Either way a client that leaves more than the bound unread is cut off: others
-must not pay for it.
+from a queue of ours.
+
+How much waits decides three things. Above half of the bound the outlet is full: nothing more is
+read from the client until it has taken what waits, so answers do not pile up. Events cannot be held
+back: above the bound a client that takes nothing for some seconds is cut off. Above `MOST` times
+the bound any client is, but never for what one batch alone holds, such as a very long page. To be
+slow is no reason: a client behind a slow link reads all that it is given.
+
+While full the outlet looks at the buffer every `TICK`: neither asyncio nor ASGI tells of progress.
+Otherwise all this costs one comparison per batch.
 
 Not here: which frames (rtflow.wire.server), how a connection dies (gateway/uvicorn).
-Invariant: once closed, nothing is sent and nothing is kept.
+Invariant: once closed, nothing is sent and nothing is kept. An outlet that is full has a timer.
 """
 
 import asyncio
@@ -16,28 +24,49 @@ from collections.abc import Callable, Sequence
 
 from starlette.types import Send
 
+from rtflow.server.gateway.limits import Limits
 from rtflow.server.gateway.transport import Transport
 from rtflow.wire.server import ServerProtocol
 
 __all__ = ["AsgiOutlet", "Outlet", "TransportOutlet"]
 
-OFTEN = 64  # wakes after which frames leave before the turn ends: answers can be large
+OFTEN = 16  # wakes after which frames leave before the turn ends: answers can be large
+MOST = 4  # times the bound
+TICK = 0.05  # seconds
 STUCK = 1013, "too much was left unread"
 
 
 class Outlet(ABC):
-    """The way out of one connection. `on_stuck` is called once with the bytes that wait, if too
-    many do."""
+    """The way out of one connection. `on_stuck` is called once with the bytes that wait, if the
+    client is cut off for them."""
 
-    __slots__ = ("_bound", "_is_closed", "_loop", "_on_stuck", "_protocol", "_wakes")
+    __slots__ = (
+        "_bound",
+        "_ceiling",
+        "_is_closed",
+        "_loop",
+        "_moved",
+        "_on_drained",
+        "_on_stuck",
+        "_patience",
+        "_protocol",
+        "_seen",
+        "_timer",
+        "_wakes",
+    )
 
     def __init__(
-        self, protocol: ServerProtocol, bound: int, on_stuck: Callable[[int], None]
+        self, protocol: ServerProtocol, limits: Limits, on_stuck: Callable[[int], None]
     ) -> None:
-        self._protocol, self._bound, self._on_stuck = protocol, bound, on_stuck
+        self._protocol, self._on_stuck = protocol, on_stuck
+        self._bound, self._patience = limits.outbox, limits.standstill
         self._loop = asyncio.get_running_loop()
         self._wakes = 0
         self._is_closed = False
+        self._timer: asyncio.TimerHandle | None = None  # while full
+        self._on_drained: list[Callable[[], None]] = []
+        self._seen = self._ceiling = 0  # what waited last; what may
+        self._moved = 0.0  # when the client last took something
 
     @property
     @abstractmethod
@@ -59,6 +88,20 @@ class Outlet(ABC):
             self._is_closed = True
             self._part(code, reason)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that nothing should be added that can be held back."""
+        return self._timer is not None
+
+    def when_drained(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when the outlet is not full any more, or closed. It must be full now."""
+        self._on_drained.append(tell)
+
+    def end(self) -> None:
+        """The connection is over: send nothing, watch nothing. Idempotent."""
+        self._is_closed = True
+        self._drained()
+
     def _turn_ends(self) -> None:
         self._wakes = 0
         self._flush()
@@ -67,11 +110,49 @@ class Outlet(ABC):
         frames = self._protocol.data_to_send()
         if not frames or self._is_closed:
             return
+        if self._timer is not None:
+            self._look()
         self._write(frames)
-        if self.waiting > self._bound:
-            self._is_closed = True
-            self._on_stuck(self.waiting)
-            self._cut()
+        if (waiting := self.waiting) * 2 > self._bound:
+            self._watch(waiting, sum(map(len, frames)))
+
+    def _watch(self, waiting: int, added: int) -> None:
+        self._seen, most = waiting, self._bound * MOST + added
+        if self._timer is None:
+            self._moved, self._ceiling = self._loop.time(), most
+            self._timer = self._loop.call_later(TICK, self._tick)
+        self._ceiling = max(self._ceiling, most)
+        if waiting > self._ceiling:
+            self._give_up()
+
+    def _look(self) -> None:
+        waiting = self.waiting
+        if waiting < self._seen or waiting <= self._bound:
+            self._moved = self._loop.time()
+        self._seen = waiting
+
+    def _tick(self) -> None:
+        self._look()
+        if self._is_closed or self._seen * 2 <= self._bound:
+            self._drained()
+        elif self._loop.time() - self._moved >= self._patience:
+            self._give_up()
+        else:
+            self._timer = self._loop.call_later(TICK, self._tick)
+
+    def _drained(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        tells, self._on_drained = self._on_drained, []
+        for tell in tells:
+            tell()
+
+    def _give_up(self) -> None:
+        self._is_closed = True
+        self._on_stuck(self.waiting)
+        self._cut()
+        self._drained()
 
     @abstractmethod
     def _write(self, frames: Sequence[bytes]) -> None: ...
@@ -91,11 +172,11 @@ class TransportOutlet(Outlet):
     def __init__(
         self,
         protocol: ServerProtocol,
-        bound: int,
+        limits: Limits,
         on_stuck: Callable[[int], None],
         transport: Transport,
     ) -> None:
-        super().__init__(protocol, bound, on_stuck)
+        super().__init__(protocol, limits, on_stuck)
         self._transport = transport
 
     @property
@@ -121,11 +202,11 @@ class AsgiOutlet(Outlet):
     def __init__(
         self,
         protocol: ServerProtocol,
-        bound: int,
+        limits: Limits,
         on_stuck: Callable[[int], None],
         send: Send,
     ) -> None:
-        super().__init__(protocol, bound, on_stuck)
+        super().__init__(protocol, limits, on_stuck)
         self._send = send
         self._queue, self._queued = deque[bytes](), 0
         self._goodbye: tuple[int, str] | None = None

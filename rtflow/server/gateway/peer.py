@@ -86,19 +86,26 @@ class Peer:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many requests are under way as there may be."""
-        return self._open >= self._node.limits.requests_in_flight
+        """Whether as many requests are under way, or answers on their way, as there may be."""
+        return self._open >= self._node.limits.requests_in_flight or self._outlet.is_full
 
     async def room(self) -> None:
-        """Wait until fewer requests are under way."""
+        """Wait until fewer requests are under way and the client has taken its answers."""
         while self.is_full:
             self._has_room = asyncio.get_running_loop().create_future()
+            if self._outlet.is_full:
+                self._outlet.when_drained(self._make_room)
             await self._has_room
+
+    def _make_room(self) -> None:
+        if self._has_room is not None and not self._has_room.done():
+            self._has_room.set_result(None)
 
     def end(self) -> None:
         """The connection is over: let go of everything. Idempotent."""
         self._is_over = True
         self._session.end()
+        self._outlet.end()
         for topic in self._topics:
             self._node.fanout.unwatch(topic, self)
         self._topics.clear()
@@ -179,7 +186,13 @@ class Peer:
             self._finish(call, outcome)
         else:
             self._node.fanout.when(outcome.number, partial(self._has_written, call, outcome))
+        self._begin_delayed()
+
+    def _begin_delayed(self) -> None:
         while self._delayed and not self._is_over:
+            if self._outlet.is_full:
+                self._outlet.when_drained(self._begin_delayed)
+                break
             behind, read = self._delayed[0]
             if next(iter(self._unsettled), behind + 1) <= behind:
                 break
@@ -193,7 +206,7 @@ class Peer:
         self._open += 1
         if call.endpoint is GET_USERS:
             self._add_users(call)
-        if self._unsettled:
+        if self._unsettled or self._delayed:
             if self._delayed is None:
                 self._delayed = deque()
             self._delayed.append((self._written, call))
@@ -229,8 +242,7 @@ class Peer:
     def _finish(self, call: Call, outcome: Any) -> None:
         """Answer a request that was under way, with its result or the exception."""
         self._open -= 1
-        if self._has_room is not None and not self._has_room.done():
-            self._has_room.set_result(None)
+        self._make_room()
         if self._is_over:
             return
         if isinstance(outcome, Exception):

@@ -136,13 +136,14 @@ async def test_only_ping_and_renew_are_answered_before_a_token_is_shown(url: str
     ],
 )
 async def test_a_handshake_for_nobody_is_refused(
-    url: str, user: str, app: str, status: int
+    url: str, user: str, app: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with dial(url, user, app):
             pass
     assert refused.value.response.status_code == status
     assert json.loads(refused.value.response.body or b"")["reasons"]
+    assert not caplog.records, "a scanner could fill the log"
 
 
 async def test_a_websocket_elsewhere_is_refused(url: str) -> None:

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from rtflow.server.serve import HostLimits, running
+from rtflow.testing import Link
 from tests.server.gateway.hosting import (
     BRIEF,
     SOON,
@@ -159,6 +160,18 @@ async def test_a_client_that_answers_pings_stays() -> None:
             ping = await client.reader.readexactly(6)
             assert ping[0] == 0x89
             client.send(client_frame(10, ping[2:]))
+
+
+@on_each_loop
+async def test_a_client_whose_pong_waits_behind_much_to_read_stays() -> None:
+    app = App()
+    limits = HostLimits(ping_interval=0.1, ping_timeout=0.6)
+    async with running(app, limits=limits) as address, Link(address.host, address.port) as link:
+        link.throttle(2_000_000, "down")
+        async with connect(f"ws://127.0.0.1:{link.port}", ping_interval=None) as client:
+            (await app.connections.get()).fill()  # two seconds
+            for _ in range(64):
+                assert len(await client.recv()) == 65536
 
 
 @on_each_loop

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
+    from uvicorn._types import ASGISendEvent
     from uvicorn.server import ServerState
     from websockets.http11 import Request
 
@@ -63,6 +64,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.limits = config.limits
         self.close_timeout = config.limits.close_timeout
         self._owed_pong: list[bytes] = []
+        self._written = 0  # bytes of messages
+        self._seen = 0, 0  # bytes taken and bytes waiting, when its life was last in question
 
     @property
     def peer(self) -> str:
@@ -77,13 +80,14 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def send_text(self, data: bytes) -> None:
         """Write a message now."""
-        if self._is_open():
-            self.leash.raw.write(text_frame(data))
+        self.send_texts((data,))
 
     def send_texts(self, frames: Sequence[bytes]) -> None:
         """Write messages now, in one go."""
         if self._is_open():
-            self.leash.raw.write(b"".join(map(text_frame, frames)))
+            joined = b"".join(map(text_frame, frames))
+            self._written += len(joined)
+            self.leash.raw.write(joined)
 
     def close(self, code: int, reason: str = "") -> None:
         """Start the closing handshake."""
@@ -167,6 +171,29 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.transport.writelines(self._owed_pong)
         self._owed_pong = []
 
+    def send_keepalive_ping(self) -> None:
+        """Ask whether the peer is there, and remember how far it has come."""
+        super().send_keepalive_ping()
+        self._seen = self._progress()
+
+    def keepalive_timeout(self) -> None:
+        """End it, unless it is only slow: its pong waits behind what it has to read first.
+
+        While something waits here the kernel's buffer is full, and it takes more only when the
+        peer does. That is a sign of life; what the kernel takes without waiting is none.
+        """
+        taken, waiting = self._seen
+        self._seen = self._progress()
+        is_alive = self._seen[0] > taken if waiting else self._seen[1] > 0
+        if is_alive and self._is_open():
+            assert self.ping_timeout is not None
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+        else:
+            super().keepalive_timeout()
+
+    def _progress(self) -> tuple[int, int]:
+        return self._written - self.buffered, self.buffered
+
     def handle_parser_exception(self) -> None:
         """Say what was wrong (1002, 1007, 1009), so that the words arrive: reading on, half-closed.
 
@@ -178,6 +205,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self._part(close.code, close.reason)
             if self.transport.can_write_eof():
                 self.transport.write_eof()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send for ASGI. uvicorn forgets that a refusal completes the handshake too, and logs it
+        as a fault of the application."""
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True
 
     def shutdown(self) -> None:
         """Say 1012, "service restart". What is closing already has its deadline."""
