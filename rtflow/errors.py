@@ -10,7 +10,7 @@
     │   ├── Conflict           409  it exists already
     │   ├── TooManyRequests    429  slow down
     │   └── ServerFailed       5xx  try again later
-    ├── RequestTimedOut        no answer in time: it may have happened
+    ├── RequestTimedOut        no answer in time: it may have happened; .unsent_because says if not
     ├── OutcomeUnknown         the link dropped before the answer: it may have happened
     ├── SessionClosed          this session was closed, by you or by an error of its own
     │   └── SessionExpired     every token was refused: open a new session with a good one
@@ -142,13 +142,21 @@ def refusal(status: int, code: str, reasons: tuple[str, ...], request: str = "")
 
 
 class RequestTimedOut(RtflowError):
-    """No answer in time. The server may have done it all the same."""
+    """No answer in time. The server may have done it all the same, unless it was never sent.
 
-    def __init__(self, request: str, seconds: float) -> None:
-        super().__init__(request, seconds)
-        self.request, self.seconds = request, seconds
+    `unsent_because` says why it was never sent; None: it was, or nobody knows.
+    """
+
+    def __init__(self, request: str, seconds: float, unsent_because: str | None = None) -> None:
+        super().__init__(request, seconds, unsent_because)
+        self.request, self.seconds, self.unsent_because = request, seconds, unsent_because
 
     def __str__(self) -> str:
+        if self.unsent_because is not None:
+            return (
+                f"no connection to the server within {self.seconds:g} s ({self.unsent_because}): "
+                f"{self.request} was not sent"
+            )
         return (
             f"no answer to {self.request} in {self.seconds:g} s; it may have happened: "
             "repeat only what is safe to repeat"

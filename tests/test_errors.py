@@ -12,6 +12,7 @@ EXAMPLES = [
     errors.refusal(503, "X", ()),
     errors.refusal(418, "TEAPOT", ("short", "stout")),
     errors.RequestTimedOut("GET /users", 10.0),
+    errors.RequestTimedOut("GET /users", 10.0, "connection refused"),
     errors.OutcomeUnknown("POST /files"),
     errors.SessionClosed(),
     errors.SessionExpired("every token was refused"),

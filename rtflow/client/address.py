@@ -47,6 +47,10 @@ class Address(Struct, frozen=True):
             raise TypeError(f"app_id is a str, not {type(app_id).__name__}")
         if not app_id:
             raise ValueError("app_id is empty")
+        try:
+            app_id.encode()
+        except UnicodeEncodeError as exc:
+            raise ValueError(f"app_id is not valid unicode: {app_id!r}") from exc
         return cls(server if isinstance(server, Hosts) else hosts_under(server), app_id)
 
     def websocket(self, user_id: str, client_id: str, now_ms: int) -> str:
@@ -100,6 +104,8 @@ def hosts_under(base: str) -> Hosts:
 
 
 def _quoted(segment: str) -> str:
+    if segment in (".", ".."):  # means "here" and "above" in a URL, unless quoted
+        return "%2E" * len(segment)
     return quote(segment, safe="-_.!~*'()")
 
 

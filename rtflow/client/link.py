@@ -43,7 +43,7 @@ from rtflow.model.snapshots import ConnectionState
 from rtflow.wire.client import Answer
 from rtflow.wire.endpoints import RENEW, Endpoint, Renewed
 
-__all__ = ["Link"]
+__all__ = ["Link", "failure"]
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
@@ -65,7 +65,8 @@ class Link:
       `ask_soon` leaves first.
     * `on_state`: each new `state`; `live` is told after `on_live`.
 
-    What a callback raises is logged, and the link goes on. `heartbeat`, `patience` (seconds for a
+    What a callback raises is logged, and the link goes on. `check` is called by each `ask` and
+    raises when that is not the loop to ask on. `heartbeat`, `patience` (seconds for a
     handshake or an answer about the token) and `chance` are for tests.
     """
 
@@ -80,6 +81,7 @@ class Link:
         on_events: Callable[[tuple[Event, ...]], None],
         on_live: Callable[[], None],
         on_state: Callable[[ConnectionState], None],
+        check: Callable[[], None] = lambda: None,
         heartbeat: Heartbeat = HEARTBEAT,
         patience: float = 10.0,
         chance: Callable[[], float] = random.random,
@@ -89,9 +91,11 @@ class Link:
         self._address, self._user_id, self._credentials = address, user_id, credentials
         self._request_timeout, self._backoff = request_timeout, backoff
         self._on_events, self._on_live, self._on_state = on_events, on_live, on_state
+        self._check = check
         self._heartbeat, self._patience, self._chance = heartbeat, patience, chance
         self._client_id = str(random.getrandbits(53))  # the same for all connections
-        self._requests = Requests(chance)
+        self._requests = Requests(chance, self._obstacle)
+        self._last_reason: str | None = None  # why the link is not live
         self._wanted = asyncio.Event()
         self._connection: Connection | None = None
         self._connection_scope: asyncio.Timeout | None = None
@@ -120,10 +124,12 @@ class Link:
         """Ask and wait: for link and answer at most `timeout` (or `request_timeout`) seconds.
 
         Raises a `RequestRefused`, `RequestTimedOut`, `OutcomeUnknown`, `SessionClosed` or
-        `SessionExpired`, or an `InvalidFrame` when the answer cannot be read.
+        `SessionExpired`, or an `InvalidFrame` when the answer cannot be read; a bare `RtflowError`
+        on another event loop than the session's.
         """
         if self._end is not None:
             raise type(self._end)(self._end.reason)
+        self._check()
         self._wanted.set()
         seconds = self._request_timeout if timeout is None else timeout
         result: R = await self._requests.ask(endpoint, ids, params, seconds)
@@ -164,13 +170,20 @@ class Link:
                 async with asyncio.timeout(None) as self._scope:
                     await self._wanted.wait()
                     await self._keep_connected()
-        except TimeoutError:
-            if self._end is None:
-                raise  # not from our scope: it ends only by close()
+        except TimeoutError as exc:
+            if self._end is None:  # not from our scope: it ends only by close()
+                self._finish(failure(exc))
+                raise
         except SessionExpired as exc:
             if self._end is None:
                 self._finish(exc)
                 raise
+        except asyncio.CancelledError:
+            self._finish(SessionClosed("its task was cancelled"))
+            raise
+        except Exception as exc:
+            self._finish(failure(exc))
+            raise
         finally:
             self._scope = None
             self._finish(SessionClosed("its connection was given up"))
@@ -369,7 +382,11 @@ class Link:
             self._requests.close(error)
             self._tell(ConnectionState(status="closed", reason=error.reason))
 
+    def _obstacle(self) -> str | None:
+        return None if self.live else self._last_reason or "still connecting"
+
     def _tell(self, state: ConnectionState) -> None:
+        self._last_reason = None if self.live else state.reason or self._last_reason
         if state != self.state and self.state.status != "closed":
             self.state = state
             _call(self._on_state, state)
@@ -381,6 +398,11 @@ class Link:
 ABOUT_THE_LINK = (SessionExpiredEvent, UpstreamRestarting)
 
 
+def failure(exc: Exception) -> SessionClosed:
+    """Return the end of a session by a fault of its own."""
+    return SessionClosed(f"it has failed: {type(exc).__name__}: {exc}")
+
+
 def _leave(scope: asyncio.Timeout) -> None:
     """Let the task leave this scope, wherever it waits now."""
     if not scope.expired():
@@ -390,7 +412,7 @@ def _leave(scope: asyncio.Timeout) -> None:
 def _call(callback: Callable[..., None], *args: object) -> None:
     try:
         callback(*args)
-    except Exception:
+    except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
         logger.exception("%s failed", getattr(callback, "__qualname__", callback))
 
 

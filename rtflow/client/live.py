@@ -134,7 +134,7 @@ class Cell(Generic[T]):
             return
         try:
             call(place)
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
             log.exception("an observer raised and was detached: %r", place.observer)
             self.leave(place)
 
@@ -163,6 +163,7 @@ class Live(Generic[T]):
         Includes whatever this session wrote before. Raises `RequestTimedOut`, `SessionClosed`, or a
         `RequestRefused` other than Forbidden and NotFound (those are None, or 0).
         """
+        self._home.check()
         return await self._source.read()
 
     def observe(self) -> Stream[T]:
@@ -208,9 +209,9 @@ class Newest(AsyncIterator[T]):
 
     async def __anext__(self) -> T:
         """Return the newest value, once it differs from the last one."""
+        self._home.check()
         if self._detach is None and self._source is not None:
             source, self._source = self._source, None
-            assert self._home.loop is asyncio.get_running_loop(), "not the loop of the session"
             self._detach = source.attach(self._slot)
         try:
             return await self._slot.take()

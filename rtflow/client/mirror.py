@@ -18,13 +18,13 @@ from rtflow.client.live import Cell, Detach, Newest, Observer
 from rtflow.client.registry import Lease, Registry
 from rtflow.client.state import View
 from rtflow.client.state.asks import Ask, Outcome
-from rtflow.client.state.keys import Key
+from rtflow.client.state.keys import Key, ListKey
 from rtflow.client.stream import Home
 from rtflow.errors import Forbidden, NotFound, RequestTimedOut, RtflowError, SessionClosed
 from rtflow.model.entities import Conversation
 from rtflow.model.events import Event
 from rtflow.model.params import GetConversation
-from rtflow.wire.endpoints import GET_CONVERSATION, Endpoint
+from rtflow.wire.endpoints import GET_CONVERSATION, GET_CONVERSATIONS, Endpoint, Kind
 
 __all__ = ["Link", "Mirror", "Watched"]
 
@@ -74,7 +74,7 @@ class Mirror:
     def connected(self) -> None:
         """A connection is ready."""
         self.registry.connected(self._now())
-        self._turn()
+        self.turn()
 
     def disconnected(self) -> None:
         """There is no connection any more."""
@@ -83,7 +83,7 @@ class Mirror:
     def happened(self, events: tuple[Event, ...]) -> None:
         """The server has told of events that belong together."""
         self.registry.apply(events, self._now())
-        self._turn()
+        self.turn()
 
     def end(self, reason: SessionClosed, *, is_failure: bool) -> None:
         """The session is over: complete every stream, or fail it with the reason."""
@@ -113,7 +113,16 @@ class Mirror:
     async def ask(self, endpoint: Endpoint[P, R], ids: tuple[str, ...], params: P) -> R:
         """Ask the server, and wait for the answer."""
         self.check()
-        return await self.link.ask(endpoint, ids, params)
+        if endpoint.kind is not Kind.WRITE or not ids:
+            return await self.link.ask(endpoint, ids, params)
+        writing = self.registry.state.writing
+        writing[ids[0]] += 1
+        try:
+            return await self.link.ask(endpoint, ids, params)
+        finally:
+            writing[ids[0]] -= 1
+            if not writing[ids[0]]:
+                del writing[ids[0]]
 
     def known(self, view: View[T]) -> T | UnsetType:
         """Return what a view shows, if that is known and kept fresh."""
@@ -124,6 +133,10 @@ class Mirror:
         self.check()
         if (value := self.known(view)) is not UNSET:
             return value
+        if isinstance(view.key, ListKey) and view.key in self._sources:
+            return await self._read_by_watching(
+                view
+            )  # it is being read, perhaps for a write of mine
         if (ask := view.ask) is not None:
             outcome = await self._outcome(ask)
             value = view.answer(None if isinstance(outcome, RtflowError) else outcome)
@@ -142,7 +155,11 @@ class Mirror:
             return None
 
     async def _read_as_if_watched(self, view: View[T]) -> T:
-        """Let a registry of its own say what has to be read, one request after the other."""
+        """Let a registry of its own say what has to be read, one request after the other.
+
+        Conversations are ordered by what happens to them: one that moves up between two pages is in
+        neither. So where one page is not enough, they are watched while they are read.
+        """
         registry = Registry(self.me, linger=0, watching=False)
         registry.connected(0)
         registry.acquire(view.key, view.size, 0)
@@ -150,8 +167,24 @@ class Mirror:
             asks = registry.take().asks
             assert asks, f"{view} is not known, and nothing is left to ask"
             for ask in asks:
+                if ask.endpoint is GET_CONVERSATIONS and ask.params.cursor is not UNSET:
+                    return await self._read_by_watching(view)
                 registry.settle(ask, await self._outcome(ask), 0)
         return value
+
+    async def _read_by_watching(self, view: View[T]) -> T:
+        """Watch until it is shown."""
+        shown = Newest(self.home, Watched(self, view))
+        try:
+            async with asyncio.timeout(self.patience):
+                return await anext(shown)
+        except TimeoutError as exc:
+            request = f"{GET_CONVERSATIONS.method} {GET_CONVERSATIONS.path()}"
+            raise RequestTimedOut(request, self.patience) from exc
+        except StopAsyncIteration as exc:
+            raise self.over() from exc
+        finally:
+            await shown.aclose()
 
     async def _outcome(self, ask: Ask) -> Outcome:
         try:
@@ -162,35 +195,37 @@ class Mirror:
     # What sources want
 
     def acquire(self, source: "Watched[Any]") -> Lease:  # Any: sources of all types, here and below
-        """Keep what a source looks at fresh from now on."""
+        """Keep what a source looks at fresh from now on; what that asks leaves with `turn`."""
         view = source.view
         self._sources.setdefault(view.key, []).append(source)
         lease = self.registry.acquire(view.key, view.size, self._now())
         if not self.link.live:
             self.link.want()
-        self._turn()
         return lease
 
     def resize(self, lease: Lease, size: int) -> None:
         """Keep another number of items fresh."""
         self.registry.resize(lease, size, self._now())
-        self._turn()
+        self.turn()
 
     def release(self, source: "Watched[Any]", lease: Lease) -> None:
         """Keep it fresh no more."""
         self._forget(lease.key, source)
         self.registry.release(lease, self._now())
-        self._turn()
+        self.turn()
 
     def _forget(self, key: Key, source: "Watched[Any]") -> None:
-        sources = self._sources[key]
+        sources = self._sources.get(key, [])
+        if source not in sources:
+            return  # it is being ended
         sources.remove(source)
         if not sources:
             del self._sources[key]
 
     # The turn
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
+        """Send what is to be asked, then tell observers what has changed."""
         work = self.registry.take()
         if self.link.live:  # or `connected` will ask for all of it
             for ask in work.asks:
@@ -205,7 +240,7 @@ class Mirror:
 
     def _settled(self, ask: Ask, outcome: Outcome) -> None:
         self.registry.settle(ask, outcome, self._now())
-        self._turn()
+        self.turn()
 
     def _set_alarm(self) -> None:
         deadline = self.registry.deadline
@@ -220,7 +255,7 @@ class Mirror:
     def _expire(self) -> None:
         self._alarm = None
         self.registry.expire(self._now())
-        self._turn()
+        self.turn()
 
     def _now(self) -> float:
         return self.home.loop.time()
@@ -242,15 +277,20 @@ class Watched(Generic[T]):
         except SessionClosed as exc:
             observer.on_error(exc)
             return _nothing
-        if self._lease is None:
+        cell, is_first = self._cell, self._lease is None
+        if self._lease is None:  # before anybody is called: he may attach another one
             self._lease = self._mirror.acquire(self)
-        place = self._cell.join(observer, self._current())
+        place = cell.join(observer, self._current())
 
         def detach() -> None:
-            self._cell.leave(place)
-            if not self._cell.is_watched:
+            cell.leave(place)
+            if cell is self._cell and not cell.is_watched:
                 self._let_go()
 
+        if is_first:  # after he has joined: what cannot even be sent fails at once
+            self._mirror.turn()
+            if cell is self._cell:
+                self.refresh()
         return detach
 
     async def read(self) -> T:

@@ -226,6 +226,8 @@ class Registry:
         if node.topic is not None:
             self._wanted[node.topic] -= 1
             self._turned[node.topic] = None
+            if not (self.is_live or self._wanted[node.topic]):  # nobody subscribed to it
+                del self._wanted[node.topic], self._turned[node.topic]
         for part in node.parts:
             self._part(key, part, since, now)
 

@@ -69,10 +69,15 @@ class Wire(Protocol):
 
 
 class Requests:
-    """All requests of a session that are not settled. `chance` spreads the repeats."""
+    """All requests of a session that are not settled.
 
-    def __init__(self, chance: Callable[[], float]) -> None:
-        self._chance = chance
+    `chance` spreads the repeats; `obstacle` says why nothing can be sent now, None: it can.
+    """
+
+    def __init__(
+        self, chance: Callable[[], float], obstacle: Callable[[], str | None] = lambda: None
+    ) -> None:
+        self._chance, self._obstacle = chance, obstacle
         self._numbers = itertools.count()
         self._waiting: OrderedDict[int, Slot] = OrderedDict()
         self._sent: dict[int, tuple[Slot, ...]] = {}
@@ -102,7 +107,8 @@ class Requests:
         try:
             return await future
         except _TimedOut:
-            raise RequestTimedOut(slot.request, seconds) from None
+            obstacle = None if slot.was_sent else self._obstacle()
+            raise RequestTimedOut(slot.request, seconds, obstacle) from None
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 future.exception()  # seen: it came in the turn in which the caller left
@@ -272,7 +278,7 @@ class Requests:
                 slot.finish(ProtocolError(f"{slot.request} cannot be sent: {type(exc).__name__}"))
             return
         for slot in slots:
-            slot.seq = seq
+            slot.seq, slot.was_sent = seq, True
         self._sent[seq] = slots
 
     def _settle_error(self, slot: Slot, error: RtflowError) -> None:

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from rtflow.client.address import Address, Hosts
 from rtflow.client.backoff import Backoff
 from rtflow.client.credentials import Credentials, Token
-from rtflow.client.link import Link
+from rtflow.client.link import Link, failure
 from rtflow.client.live import Cell, Detach, Live, Observer
 from rtflow.client.mirror import Mirror
 from rtflow.client.refs import ConversationRef, Conversations, UserRef
@@ -61,6 +61,11 @@ class Session:
     ) -> None:
         me = checked_id(user_id, "user_id")
         address = Address.of(server, app_id)
+        if not isinstance(reconnect, Backoff):  # pyright: ignore[reportUnnecessaryIsInstance] - users
+            raise TypeError(
+                "reconnect is an rtflow.Backoff, such as Backoff(first=0.25, most=15.0), "
+                f"not {type(reconnect).__name__}: {reconnect!r}"
+            )
         patience = _seconds(request_timeout, "request_timeout", least=0.001)
         self._home = Home()
         self._mirror = Mirror(
@@ -75,6 +80,7 @@ class Session:
             on_events=self._mirror.happened,
             on_live=self._mirror.connected,
             on_state=self._changed,
+            check=self._home.check,
         )
         self._connection = Connection(self._link, self._mirror)
         self._live_connection = Live(self._home, self._connection)
@@ -123,7 +129,7 @@ class Session:
             self._end(exc, is_failure=True)
         except Exception as exc:
             logger.exception("the session of %r has failed", self.user_id)
-            self._end(SessionClosed(f"it has failed: {exc!r}"), is_failure=True)
+            self._end(failure(exc), is_failure=True)
 
     def _end(self, reason: SessionClosed, *, is_failure: bool) -> None:
         self._mirror.end(reason, is_failure=is_failure)

@@ -33,6 +33,7 @@ class Slot:
         "seq",
         "settle",
         "was_lost",
+        "was_sent",
     )
 
     def __init__(
@@ -48,6 +49,7 @@ class Slot:
         self.future, self.settle = future, settle
         self.seq: int | None = None  # on the present connection
         self.rest: asyncio.TimerHandle | None = None
+        self.was_sent = False  # on any connection
         self.was_lost = False  # sent before, on a connection that was lost
         self.failures = self.logins = 0
 
@@ -83,7 +85,7 @@ class Slot:
         elif self.settle is not None:
             try:
                 self.settle(outcome)
-            except Exception:
+            except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
                 logger.exception("what was to be done with the answer to %s failed", self.request)
 
     def __repr__(self) -> str:

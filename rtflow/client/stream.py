@@ -18,10 +18,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reactivex import Observable, abc
+from reactivex import ConnectableObservable, Observable, abc
+from reactivex.disposable import Disposable, SingleAssignmentDisposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler as Scheduler
 
-from rtflow.errors import SessionClosed
+from rtflow.errors import RtflowError, SessionClosed
 
 __all__ = ["Guarded", "Home", "Scheduler", "Stream"]
 
@@ -66,6 +67,18 @@ class Home:
         except RuntimeError:  # closed
             return False
         return True
+
+    def check(self) -> None:
+        """Raise `RtflowError` when the running loop is not the one of an opened session."""
+        loop = self._loop
+        if loop is None or _running_loop() is loop:
+            return
+        if loop.is_closed():
+            raise SessionClosed("its event loop has gone")
+        raise RtflowError(
+            "this session lives on another event loop: ask there, from another thread by "
+            "asyncio.run_coroutine_threadsafe(...), or use rtflow.blocking"
+        )
 
 
 class Stream(Observable[T]):
@@ -122,7 +135,11 @@ class Stream(Observable[T]):
         def _kept(self, made: Any) -> Any:
             if isinstance(made, list):
                 return [self._kept(one) for one in made]
-            return Stream(self._home, made._subscribe) if type(made) is Observable else made
+            if type(made) is Observable:
+                return Stream(self._home, made._subscribe)
+            if type(made) is ConnectableObservable:
+                return Connectable(self._home, made)
+            return made
 
 
 def _keeping(name: str) -> Any:
@@ -145,10 +162,47 @@ for _name in (
     "partition",
     "partition_indexed",
     "pluck",
+    "ref_count",
     "sum",
     "switch_latest",
 ):
     setattr(Stream, _name, _keeping(_name))
+
+
+class Connectable(Stream[T], ConnectableObservable[T]):
+    """What `publish`, `replay` and `multicast` make of a stream: a stream that begins by `connect`.
+
+    `ref_count`, `auto_connect` and `pipe` make streams of it.
+    """
+
+    def __init__(self, home: Home, made: ConnectableObservable[T]) -> None:
+        super(Stream, self).__init__(made.source, made.subject)
+        self._home = home
+
+    def connect(self, scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        """Begin, on the session's loop. Both this and disposing may happen on any thread.
+
+        Raises `SessionClosed` as `subscribe`.
+        """
+        held = SingleAssignmentDisposable()
+        connect = super().connect
+
+        def begin() -> None:
+            if not held.is_disposed:
+                held.disposable = connect(scheduler or self._home.scheduler)
+
+        def end() -> None:
+            self._home.run(held.dispose)
+
+        if not self._home.run(begin):
+            raise SessionClosed("its event loop has gone")
+        return Disposable(end)
+
+    if not TYPE_CHECKING:
+
+        def auto_connect(self, subscriber_count: int = 1) -> Any:
+            """Connect when so many have subscribed."""
+            return self._kept(super().auto_connect(subscriber_count))
 
 
 class Subscription(abc.DisposableBase):
@@ -211,7 +265,7 @@ class Guarded(abc.ObserverBase[T]):
             return
         try:
             self._on_next(value)
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
             log.exception("an observer raised in on_next and was detached: %r", self._on_next)
             self.detach()
 
@@ -225,7 +279,7 @@ class Guarded(abc.ObserverBase[T]):
             return
         try:
             self._on_error(error)
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
             log.exception("an observer raised in on_error: %r", self._on_error)
 
     def on_completed(self) -> None:
@@ -237,7 +291,7 @@ class Guarded(abc.ObserverBase[T]):
             return
         try:
             self._on_completed()
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
             log.exception("an observer raised in on_completed: %r", self._on_completed)
 
 

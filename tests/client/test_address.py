@@ -1,5 +1,7 @@
 """Where a server is found."""
 
+from typing import Any
+
 import pytest
 
 from rtflow.client.address import TALKJS, Address
@@ -43,3 +45,25 @@ def test_ids_are_quoted_in_urls() -> None:
     address = Address.of("http://localhost", "demo")
     assert "/realtime/a%2Fb%20%C3%A9?" in address.websocket("a/b é", "1", 2)
     assert address.boken("a/b").endswith("/bokens/a%2Fb?signature=")
+
+
+@pytest.mark.parametrize(
+    ("segment", "quoted"), [(".", "%2E"), ("..", "%2E%2E"), ("...", "..."), ("a.b", "a.b")]
+)
+def test_what_means_a_place_in_a_url_is_quoted(segment: str, quoted: str) -> None:
+    address = Address.of("http://localhost", segment)
+    assert f"/v1/{quoted}/realtime/{quoted}?" in address.websocket(segment, "1", 2)
+    assert address.rest("users", segment).endswith(f"/{quoted}/users/{quoted}")
+
+
+@pytest.mark.parametrize(
+    ("app_id", "error", "why"),
+    [
+        (7, TypeError, "app_id is a str, not int"),
+        ("", ValueError, "app_id is empty"),
+        ("\ud800", ValueError, "app_id is not valid unicode"),
+    ],
+)
+def test_what_cannot_be_an_app_is_refused(app_id: Any, error: type[Exception], why: str) -> None:
+    with pytest.raises(error, match=why):
+        Address.of("http://localhost", app_id)

@@ -439,7 +439,7 @@ async def test_cancelling_the_loop_closes_the_link(scripted: ScriptedServer) -> 
 async def test_a_request_that_never_finds_a_link_times_out() -> None:
     async with Rig("http://127.0.0.1:1", request_timeout=0.05) as rig:
         with pytest.raises(
-            RequestTimedOut, match=r"UNSUBSCRIBE /me/conversations/lunch in 0\.05 s"
+            RequestTimedOut, match=r"within 0\.05 s .*: UNSUBSCRIBE /me/conversations/lunch was not"
         ):
             await rig.link.ask(UNWATCH_CONVERSATION, ("lunch",), Empty())
     assert rig.lives == 0

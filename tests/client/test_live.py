@@ -1,5 +1,6 @@
 """The cell: who is called, with what, in which order, whatever observers do in their callbacks."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -138,3 +139,21 @@ def test_the_end_comes_after_what_was_shown_before_and_is_final() -> None:
     cell.join(last, UNSET)
     cell.end(error)
     assert last.told == [error]
+
+
+def test_whoever_raises_is_detached_also_with_a_cancellation_but_not_an_interrupt() -> None:
+    def cancel(_: int) -> None:
+        raise asyncio.CancelledError
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    cell, first, second = Cell[int](), Noting[int](cancel), Noting[int]()
+    cell.join(first, UNSET)
+    cell.join(second, UNSET)
+    cell.show(1)
+    cell.show(2)
+    assert (first.told, second.told) == ([1], [1, 2])
+    cell.join(Noting[int](interrupt), UNSET)
+    with pytest.raises(KeyboardInterrupt):
+        cell.show(3)

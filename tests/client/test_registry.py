@@ -413,3 +413,36 @@ def test_what_waited_for_a_list_is_read_when_the_list_leaves_first(world: World)
     client.registry.release(lease, 0)
     client.settle()
     assert client.show(lunch) == world.conversation("lunch")
+
+
+def test_what_is_let_go_while_there_is_no_connection_leaves_nothing(world: World) -> None:
+    registry = Registry(ME, linger=0)
+    for number in range(100):
+        view = UserView.of(f"user {number}")
+        registry.release(registry.acquire(view.key, 1, 0), 0)
+    registry.connected(0)
+    assert registry.take().asks == ()
+    client = Client(world, linger=0)
+    client.registry.disconnected()
+    kept = client.registry.acquire(UserView.of("bob").key, 1, 0)
+    client.registry.release(client.registry.acquire(UserView.of("bob").key, 1, 0), 0)
+    client.registry.connected(0)
+    assert client.asked() == ["SUBSCRIBE /users", "GET /users"]
+    client.registry.release(kept, 0)
+
+
+def test_a_list_waits_for_what_i_wrote_into_it_and_not_for_what_others_did(client: Client) -> None:
+    client.world.edit_side("dinner", is_unread=False)
+    client.world.edit_side("lunch", is_unread=False)
+    view = ListView.of(ConversationFilter(is_unread=True), 5)
+    client.watch(view)
+    client.world.edit_side("dinner", is_unread=True)
+    client.world.deliver(client.registry)
+    assert client.show(view).items == ()
+    client.registry.state.writing["lunch"] += 1
+    client.world.edit_side("lunch", is_unread=True)
+    client.world.deliver(client.registry)
+    del client.registry.state.writing["lunch"]
+    assert view.show(client.registry.state) is UNSET
+    client.settle()
+    assert {it.id for it in client.show(view).items} == {"lunch", "dinner"}

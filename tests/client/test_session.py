@@ -1,6 +1,7 @@
 """Sessions: windows that grow, reads without `expand`, failures inside, and how it all looks."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -208,3 +209,18 @@ async def test_a_fault_of_ours_ends_the_session_with_its_own_error(
         with pytest.raises(rtflow.SessionClosed, match="it has failed"):
             await session.current_user.get()
     assert "has failed" in caplog.text
+
+
+@pytest.mark.parametrize("user_id", [".", "..", "...", "a/.."])
+async def test_an_id_may_be_made_of_dots(open_session: OpenSession, user_id: str) -> None:
+    session = await open_session(user_id)
+    await session.current_user.create_if_not_exists(name="Dot")
+    snapshot = await session.current_user.get()
+    assert snapshot is not None
+    assert (snapshot.id, snapshot.name) == (user_id, "Dot")
+
+
+@pytest.mark.parametrize("wrong", [3, None, "1 s"])
+def test_what_is_no_backoff_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"reconnect is an rtflow\.Backoff"):
+        rtflow.Session("http://localhost", app_id="demo", user_id="me", reconnect=wrong)

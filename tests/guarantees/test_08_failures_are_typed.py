@@ -3,18 +3,23 @@
 import logging
 
 import pytest
+from msgspec import UNSET
 from pydantic import SecretStr
 
 import rtflow
+from rtflow.model.entities import Page
 from rtflow.server import Settings
 from rtflow.testing import Recorder, serving, until
 from rtflow.testing.plugin import OpenSession
 from rtflow.wire.endpoints import GET_CONVERSATIONS, GET_USERS, WATCH_CONVERSATION
-from tests.client.scripted import scripted_server
+from rtflow.wire.server import Call
+from tests.client.scripted import SILENCE, scripted_server
+from tests.client.world import a_conversation
 from tests.guarantees.conftest import Company
 
 URL = "http://127.0.0.1:1"
 SECRET = SecretStr("a secret of at least 32 characters")
+TOO_LARGE = {"subject": ["==", "x" * 2_000_000]}
 
 
 async def test_the_end_of_the_session_completes_every_stream(company: Company) -> None:
@@ -129,3 +134,48 @@ async def test_wrong_arguments_are_refused_at_the_call(open_session: OpenSession
         rtflow.Session(URL, app_id="demo", user_id="alice", linger=-1)
     with pytest.raises(TypeError, match="request_timeout"):
         rtflow.Session(URL, app_id="demo", user_id="alice", request_timeout="1")  # type: ignore[arg-type]
+
+
+async def test_what_cannot_even_be_sent_fails_its_observers(company: Company) -> None:
+    await company.alice.user("stranger").get()
+    window = company.alice.conversations.window(5, filter=TOO_LARGE)
+    for _ in range(2):  # and a new observer tries anew
+        refused = Recorder[rtflow.Window[rtflow.ConversationSnapshot]]()
+        window.observe().subscribe(refused)
+        await until(lambda: refused.has_ended)  # noqa: B023 - awaited
+        assert isinstance(refused.error, rtflow.RtflowError)
+        with pytest.raises(rtflow.RtflowError):
+            async for _ in window:
+                pass
+    assert await company.lunch.unread.get() == 0
+
+
+async def test_an_observer_may_watch_the_same_again_when_it_fails(company: Company) -> None:
+    await company.alice.user("stranger").get()
+    window = company.alice.conversations.window(5, filter=TOO_LARGE)
+    last = Recorder[rtflow.Window[rtflow.ConversationSnapshot]]()
+
+    def again(_: Exception) -> None:
+        window.observe().subscribe(last)
+
+    window.observe().subscribe(lambda _: None, on_error=again)
+    await until(lambda: last.has_ended)
+    assert isinstance(last.error, rtflow.RtflowError)
+
+
+async def test_a_list_of_two_pages_that_is_not_answered_in_time_times_out() -> None:
+    async with (
+        scripted_server() as script,
+        rtflow.Session(
+            script.url, app_id="demo", user_id="alice", token="t", request_timeout=0.2
+        ) as session,
+    ):
+        page = Page(tuple(a_conversation(f"c{n:02}", 99 - n) for n in range(30)), "more")
+
+        def first_page(call: Call) -> object:
+            return page if call.params.cursor is UNSET else SILENCE
+
+        script.answers[GET_CONVERSATIONS] = first_page
+        with pytest.raises(rtflow.RequestTimedOut, match="GET /me/conversations"):
+            await session.conversations.window(40).get()
+        assert "SUBSCRIBE /me/conversations" in script.lines

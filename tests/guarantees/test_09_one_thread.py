@@ -9,7 +9,9 @@ import pytest
 import reactivex
 import reactivex.operators as ops
 from reactivex import Observable
+from reactivex.subject import Subject
 
+import rtflow
 from rtflow.testing import Recorder, until
 from tests.guarantees.conftest import Company
 
@@ -40,6 +42,63 @@ async def test_timed_operators_run_on_the_loop(company: Company) -> None:
         with each.do_action(noting(threads)).subscribe(done):
             await done.until(lambda values: len(values) > 0)
         assert threads == {here}, number
+
+
+SHARED: dict[str, Callable[[Any], Observable[Any]]] = {  # Any: a Connectable is declared plain
+    "publish.ref_count": lambda it: it.publish().ref_count(),
+    "replay.ref_count": lambda it: it.replay(1).ref_count(),
+    "publish.auto_connect": lambda it: it.publish().auto_connect(),
+    "publish, piped": lambda it: it.pipe(ops.publish()).pipe(ops.ref_count()),
+    "publish, in one pipe": lambda it: it.pipe(ops.publish(), ops.ref_count()),
+    "publish_value": lambda it: it.publish_value(-1).ref_count(),
+    "publish with a mapper": lambda it: it.publish(ops.delay(0.001)),
+    "multicast": lambda it: it.pipe(ops.multicast(subject=Subject[int]())).pipe(ops.ref_count()),
+    "share": lambda it: it.share(),
+}
+
+
+@pytest.mark.parametrize("share", SHARED.values(), ids=SHARED)
+async def test_timed_operators_run_on_the_loop_behind_what_is_shared(
+    company: Company, share: Callable[[Any], Observable[Any]]
+) -> None:
+    threads, seen = set[threading.Thread](), Recorder[int]()
+    stream = share(company.lunch.unread.observe()).debounce(0.01).do_action(noting(threads))
+    subscription = stream.subscribe(seen)
+    await seen.until(lambda values: values == [0])
+    subscription.dispose()
+    assert threads == {threading.current_thread()}
+
+
+async def test_connecting_on_another_thread_moves_to_the_loop(company: Company) -> None:
+    registry = company.alice._mirror.registry  # pyright: ignore[reportPrivateUsage] - what is left
+    threads, seen = set[threading.Thread](), Recorder[int]()
+    stream: Any = company.lunch.unread.observe().do_action(noting(threads)).publish()
+    stream.delay(0.001).do_action(noting(threads)).subscribe(seen)
+    connection = await asyncio.to_thread(stream.connect)
+    await seen.until(lambda values: values == [0])
+    await asyncio.to_thread(connection.dispose)
+    await until(lambda: registry.deadline is not None)
+    assert threads == {threading.current_thread()}
+
+
+async def test_asking_on_another_loop_is_refused_at_once(company: Company) -> None:
+    async def ask(what: str) -> None:
+        match what:
+            case "get":
+                await company.lunch.get()
+            case "set":
+                await company.lunch.set(subject="on another loop")
+            case _:
+                async for _ in company.lunch:
+                    pass
+
+    seen = Recorder[rtflow.ConversationSnapshot | None]()
+    for _ in range(2):  # also when it is in memory
+        for what in ("get", "set", "iterate"):
+            with pytest.raises(rtflow.RtflowError, match="lives on another event loop"):
+                await asyncio.to_thread(lambda what=what: asyncio.run(ask(what)))  # type: ignore[misc]  # of str
+        company.lunch.observe().subscribe(seen)
+        await seen.until(lambda values: len(values) > 0)
 
 
 async def test_free_functions_take_the_sessions_scheduler(company: Company) -> None:

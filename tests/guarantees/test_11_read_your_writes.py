@@ -67,3 +67,58 @@ async def test_a_new_conversation_is_in_the_list_at_once(company: Company) -> No
         await company.alice.conversation(f"new {number}").participant("alice").delete()
         items = (await company.alice.conversations.get()).items
         assert [it.id for it in items] == ["lunch"]
+
+
+def newest(window: rtflow.Window[rtflow.ConversationSnapshot], n: int) -> list[str]:
+    """Return the first n, which may be of the same millisecond."""
+    return [it.id for it in window.items[:n]]
+
+
+async def many(company: Company, n: int) -> None:
+    """Make n conversations of Alice, the last one most recently active; "lunch" is before them."""
+    for number in range(n):
+        await company.alice.conversation(f"c{number:02}").create_if_not_exists()
+
+
+async def test_a_conversation_that_no_list_held_is_in_the_list_that_it_was_written_into(
+    company: Company,
+) -> None:
+    alice = company.alice
+    await many(company, 30)
+    named = alice.conversations.window(5, filter={"subject": ["==", "x"]})
+    unread = alice.conversations.window(5, filter={"isUnread": True})
+    lists = (alice.conversations, named, unread)
+    seen = [Recorder[rtflow.Window[rtflow.ConversationSnapshot]]() for _ in lists]
+    for live, recorder in zip(lists, seen, strict=True):
+        live.observe().subscribe(recorder)
+        await recorder.until(lambda values: len(values) > 0)
+    for number in range(5):
+        id = f"c{number:02}"
+        await alice.conversation(id).send("hello")
+        before = len(seen[0].values)
+        assert id in newest(await alice.conversations.get(), number + 1)
+        await seen[0].until(lambda values: id in newest(values[-1], number + 1))  # noqa: B023 - awaited
+        assert all(id in newest(it, number + 1) for it in seen[0].values[before:])
+    for number in range(5, 8):
+        id = f"c{number:02}"
+        await alice.conversation(id).set(subject="x")
+        assert id in [it.id for it in (await named.get()).items]
+        await alice.conversation(id).mark_as_unread()
+        assert id in [it.id for it in (await unread.get()).items]
+
+
+async def test_more_than_a_page_of_conversations_is_read_while_it_is_watched(
+    company: Company,
+) -> None:
+    """What moves up between two pages would be in neither of them."""
+    await many(company, 34)
+    window = company.alice.conversations.window(40)
+    assert (items := (await window.get()).items)[-1].id == "lunch"
+    assert len(items) == 35
+    assert (await window.get()).loaded_all
+    await company.bobs_lunch.send("me first")
+    before = company.link.bytes_up
+    for _ in range(3):  # from memory, while it lingers
+        items = (await window.get()).items
+    assert len({it.id for it in items}) == 35
+    assert company.link.bytes_up - before < 1_000

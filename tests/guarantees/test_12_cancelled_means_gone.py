@@ -1,6 +1,7 @@
 """12. Cancelled means gone. (After each test the plugin proves that nothing is left.)"""
 
 import asyncio
+from collections.abc import Callable, Iterator
 
 import pytest
 from pydantic import SecretStr
@@ -34,9 +35,24 @@ async def test_a_request_that_takes_too_long_is_given_up(
 ) -> None:
     link.refuse()
     session = await open_session("alice", server=link.url, request_timeout=0.05)
-    with pytest.raises(rtflow.RequestTimedOut):
+    with pytest.raises(rtflow.RequestTimedOut) as caught:
         await session.current_user.get()
+    assert str(caught.value) == (
+        "no connection to the server within 0.05 s (connection refused): GET /users was not sent"
+    )
     link.accept()
+
+
+async def test_what_was_sent_and_takes_too_long_may_have_happened(
+    open_session: OpenSession, link: Link
+) -> None:
+    session = await open_session("alice", server=link.url, request_timeout=0.3)
+    await session.current_user.get()
+    link.stall("down")
+    with pytest.raises(rtflow.RequestTimedOut, match="may have happened") as caught:
+        await session.user("bob").get()
+    assert caught.value.unsent_because is None
+    link.resume()
 
 
 @pytest.mark.parametrize("error", [KeyError("mine"), asyncio.CancelledError("mine")])
@@ -73,6 +89,28 @@ async def test_a_failure_inside_ends_the_session_and_not_the_users_task() -> Non
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0
+
+
+class NoPause(rtflow.Backoff, frozen=True):
+    """A part that fails inside the session."""
+
+    def delays(self, chance: Callable[[], float]) -> Iterator[float]:
+        raise TypeError("no pauses here")
+
+
+async def test_a_failure_inside_is_told_to_whoever_waits_already(server: RunningServer) -> None:
+    why = "it has failed: TypeError: no pauses here"
+    async with rtflow.Session(
+        server.url, app_id="demo", user_id="alice", reconnect=NoPause()
+    ) as session:
+        seen = Recorder[rtflow.UserSnapshot | None]()
+        session.current_user.observe().subscribe(seen)
+        for _ in range(2):
+            with pytest.raises(rtflow.SessionClosed, match=why):
+                await session.user("bob").get()
+        assert isinstance(seen.error, rtflow.SessionClosed)
+        assert why in str(seen.error)
+        assert (await session.connection.get()).reason == why
 
 
 async def test_cancelling_while_it_closes_closes_all_the_same(company: Company) -> None:

@@ -5,9 +5,12 @@ a list.
 
 Lists (protocol.md 6, 10): each event is checked against every list, so a conversation moves in, out
 and within. An event about a conversation that no list holds may move it into one; only the server
-knows the rest of it, so it is noted in `strangers`, to be read.
+knows the rest of it, so it is noted in `strangers`, to be read. If I am writing to it at that time,
+the lists that it may enter are not known until it is read: they have to include what I wrote. What
+others write is not waited for, so they cannot keep a list from being shown.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -29,13 +32,26 @@ Diff: TypeAlias = SideDiff | ConversationDiff | ParticipantDiff
 class Conversations:
     """What is known of my conversations. Changes say which keys they touched."""
 
-    __slots__ = ("_counts", "_known", "_pages", "cursor", "lists", "sides", "strangers", "total")
+    __slots__ = (
+        "_counts",
+        "_known",
+        "_pages",
+        "cursor",
+        "lists",
+        "sides",
+        "strangers",
+        "total",
+        "writing",
+    )
 
     def __init__(self) -> None:
         self.sides: set[str] = set()
         """Those that are wanted for themselves."""
         self.lists: dict[ListKey, Span] = {}
-        self.strangers: set[str] = set()
+        self.strangers: dict[str, set[ListKey]] = {}
+        """Each with the lists that wait for it."""
+        self.writing = Counter[str]()
+        """Those that this session is writing to: how many requests are under way."""
         self._known: dict[str, Conversation | None] = {}
         self.forget()
 
@@ -59,7 +75,7 @@ class Conversations:
     ) -> Iterable[Key]:
         """Take what a conversation is now; None: I am not in it. It is in the `trusted` list."""
         before = self._known.get(id, UNSET)
-        self.strangers.discard(id)
+        waiting = self.strangers.pop(id, ())
         is_kept = id in self.sides
         if is_kept and now is not before:
             yield SideKey(id)
@@ -79,6 +95,7 @@ class Conversations:
             self._known[id] = now
         else:
             self._known.pop(id, None)
+        yield from waiting
         if self._count(id, 0 if now is None else now.unread_message_count):
             yield TotalKey()
 
@@ -90,8 +107,9 @@ class Conversations:
             return
         if before is None:
             return
-        if any(_may_enter(key, span, id, diff) for key, span in self.lists.items()):
-            self.strangers.add(id)
+        entered = [key for key, span in self.lists.items() if _may_enter(key, span, id, diff)]
+        if entered:
+            self.strangers.setdefault(id, set()).update(entered if id in self.writing else ())
         if (
             isinstance(diff, SideDiff)
             and diff.unread_message_count is not UNSET
@@ -133,9 +151,17 @@ class Conversations:
         if len(span) >= 2 * most:
             self.sweep(span.trim(most))
 
+    def lacks_mine(self, key: ListKey) -> bool:
+        """Whether a list may lack what this session wrote, until a stranger is read."""
+        return any(key in waiting for waiting in self.strangers.values())
+
     def drop_list(self, key: ListKey) -> None:
         """A list is not wanted any more."""
         span = self.lists.pop(key, None)
+        for waiting in self.strangers.values():
+            waiting.discard(key)
+        if not self.lists:
+            self.strangers.clear()
         self.sweep(span.ids if span else ())
 
     def drop_total(self) -> None:

@@ -66,6 +66,8 @@ class State:
         self._users = Users()
         self._messages: dict[str, MessageList | None] = {}
         self._conversations = Conversations()
+        self.writing = self._conversations.writing
+        """Conversations that this session is writing to: lists wait for what comes of it."""
         self._portraits: dict[
             str, tuple[Conversation, MessageSnapshot | None, ConversationSnapshot]
         ]
@@ -129,7 +131,7 @@ class State:
     @property
     def strangers(self) -> Set[str]:
         """Conversations that may have moved into a list and are not known: to be read."""
-        return self._conversations.strangers
+        return self._conversations.strangers.keys()
 
     # What it is made of, and what lacks
 
@@ -299,6 +301,8 @@ class State:
         """The first `n` conversations of a list."""
         span = self._conversations.lists.get(key)
         if span is None or (len(span) < n and not span.is_whole):
+            return UNSET
+        if self._conversations.lacks_mine(key):
             return UNSET
         items: list[ConversationSnapshot] = []
         for id in span.head(n):

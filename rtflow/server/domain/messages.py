@@ -74,6 +74,7 @@ def send_message(
         _Stage,
         "SELECT p.access, c.last_number, coalesce(c.last_message_at, 0),"
         " (SELECT max(q.read_until) FROM participants q WHERE q.conversation_id = ?1),"
+        " (SELECT max(q.joined_at) FROM participants q WHERE q.user_id = ?2),"
         " (SELECT k.message_id FROM sent_keys k"
         " WHERE k.conversation_id = ?1 AND k.user_id = ?2 AND k.key = ?3 AND k.at > ?4)"
         " FROM participants p JOIN conversations c ON c.id = p.conversation_id"
@@ -93,7 +94,8 @@ def send_message(
     if referenced is not None:
         yield from _must_be_here(conversation_id, referenced)
     number = stage.last_number + 1
-    created_at = max(now, stage.last_message_at + 1, stage.read_until + 1)
+    before = max(stage.last_message_at, stage.read_until, stage.joined_at)
+    created_at = max(now, before + 1)
     yield from run(
         "INSERT INTO messages (id, conversation_id, number, created_at, sender_id, origin,"
         " referenced_message_id, content, custom) VALUES (?1, ?2, ?3, ?4, ?5, 'web', ?6, ?7, ?8)",
@@ -175,6 +177,7 @@ class _Stage(Struct, frozen=True):
     last_number: int
     last_message_at: int
     read_until: int  # the latest of all participants
+    joined_at: int  # the sender's latest, anywhere: what is said now is newer
     sent_before: str | None  # the message that had this key
 
 

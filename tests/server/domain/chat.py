@@ -148,8 +148,7 @@ class Chat:
             raise Refused("403 UNAUTHORIZED_TO_EDIT_PARTICIPANT")
         if user not in self.people:
             raise Refused("404 USER_NOT_FOUND")
-        joined = [r.seats[user].joined_at + 1 for r in self.rooms.values() if user in r.seats]
-        at = max([self.rooms[room].next_time(self.now), *joined])
+        at = max([self.rooms[room].next_time(self.now), *self.joinings(user)])
         seats[user] = Seat(access or "ReadWrite", True if notify is None else notify, at, at)
 
     def remove(self, actor: str, room: str, user: str) -> None:
@@ -159,6 +158,11 @@ class Chat:
         if user not in seats:
             raise Refused("404 PARTICIPANT_NOT_FOUND")
         del seats[user]
+
+    def joinings(self, user: str) -> list[int]:
+        """Return times that are later than each joining of this user."""
+        seats = [room.seats[user] for room in self.rooms.values() if user in room.seats]
+        return [seat.joined_at + 1 for seat in seats]
 
     def inside(self, actor: str, room: str) -> Room:
         """Return a room that the actor is in."""
@@ -178,7 +182,7 @@ class Chat:
                 return first
         if to is not None and to not in [said.id for said in there.said]:
             raise Refused("400 REFERENCED_MESSAGE_NOT_FOUND")
-        at = there.next_time(self.now)
+        at = max([there.next_time(self.now), *self.joinings(actor)])
         there.said.append(Said(message, actor, at))
         for user, seat in there.seats.items():
             if user == actor:
