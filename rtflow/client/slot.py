@@ -69,7 +69,7 @@ class Slot:
                 return (
                     isinstance(params, SendMessage) and params.idempotency_key is not UNSET
                 ) or (isinstance(params, MarkParams) and params.until is not UNSET)
-            case Repeat.NEVER:
+            case Repeat.DROPPED | Repeat.NEVER:
                 return False
 
     def finish(self, outcome: Any) -> None:  # Any: the result, or an exception

@@ -23,6 +23,8 @@ __all__ = [
     "LocationBlock",
     "Mention",
     "Node",
+    "SendBlock",
+    "SendFileBlock",
     "Strikethrough",
     "TextBlock",
     "camel_cased",
@@ -157,6 +159,15 @@ class LocationBlock(Tagged, frozen=True, tag="location"):
 
 
 Block: TypeAlias = TextBlock | FileBlock | LocationBlock
+
+
+class SendFileBlock(Tagged, frozen=True, tag="file"):
+    """A file to send, by the token that its upload gave. The server makes a `FileBlock` of it."""
+
+    file_token: str
+
+
+SendBlock: TypeAlias = TextBlock | SendFileBlock | LocationBlock
 
 
 def plaintext(content: tuple[Block, ...]) -> str:

@@ -14,10 +14,13 @@ __all__ = [
     "Conversation",
     "Message",
     "Notify",
+    "Online",
     "Origin",
     "Page",
     "Participant",
+    "Reaction",
     "ReactionSummary",
+    "Typing",
     "User",
 ]
 
@@ -49,6 +52,29 @@ class ReactionSummary(Entity, frozen=True, kw_only=True):
     created_at: int
     count: int
     current_user_reacted: bool
+
+
+class Reaction(Entity, frozen=True, kw_only=True):
+    """Somebody's reaction to a message with one emoji."""
+
+    user_id: str
+    created_at: int
+
+
+class Online(Entity, frozen=True, kw_only=True):
+    """Whether a user has at least one connection."""
+
+    is_connected: bool
+
+
+class Typing(Entity, frozen=True, kw_only=True):
+    """Who is writing in a conversation, never the receiver.
+
+    `users_typing` maps each to since when; null when there are `many` (more than five).
+    """
+
+    many: bool = False
+    users_typing: dict[str, int] | None = {}
 
 
 class Message(Entity, frozen=True, kw_only=True):

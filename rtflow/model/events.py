@@ -16,6 +16,7 @@ from rtflow.model.entities import (
     Notify,
     Participant,
     ReactionSummary,
+    Typing,
     User,
 )
 
@@ -28,19 +29,26 @@ __all__ = [
     "MessageDeleted",
     "MessageDiff",
     "MessageEdited",
+    "OnlineDiff",
     "ParticipantCreated",
     "ParticipantDeleted",
     "ParticipantDiff",
     "ParticipantEdited",
+    "ReactionAdded",
+    "ReactionRemoved",
     "SessionExpiredEvent",
     "SideCreated",
     "SideDeleted",
     "SideDiff",
     "SideEdited",
+    "TypingAvailable",
+    "TypingChanged",
+    "TypingDiff",
     "UpstreamRestarting",
     "UserCreated",
     "UserDiff",
     "UserEdited",
+    "UserOnlineChanged",
 ]
 
 CustomDiff: TypeAlias = dict[str, str | None] | UnsetType | None
@@ -96,6 +104,22 @@ class MessageDiff(Diff, frozen=True, kw_only=True):
     reactions: dict[str, ReactionSummary | None] | UnsetType = UNSET
 
 
+class OnlineDiff(Diff, frozen=True, kw_only=True):
+    """Whether a user has a connection; all there is to know."""
+
+    is_connected: bool
+
+
+class TypingDiff(Diff, frozen=True, kw_only=True):
+    """Who began to write (since when) and who stopped (null).
+
+    `many` true: from now on there are too many to name; false: `users_typing` names all again.
+    """
+
+    many: bool | UnsetType = UNSET
+    users_typing: dict[str, int | None] | UnsetType | None = UNSET
+
+
 class BaseEvent(Struct, frozen=True, tag_field="type", rename="camel", gc=False):
     """Base of all events."""
 
@@ -112,6 +136,13 @@ class UserEdited(BaseEvent, frozen=True, kw_only=True, tag="user.edited"):
 
     user_id: str
     diff: UserDiff
+
+
+class UserOnlineChanged(BaseEvent, frozen=True, kw_only=True, tag="user.online.changed"):
+    """A user's first connection began, or the last one ended."""
+
+    user_id: str
+    diff: OnlineDiff
 
 
 class SideCreated(BaseEvent, frozen=True, kw_only=True, tag="side.created"):
@@ -194,6 +225,39 @@ class ConversationCleared(BaseEvent, frozen=True, kw_only=True, tag="conversatio
     conversation_id: str
 
 
+class ReactionAdded(BaseEvent, frozen=True, kw_only=True, tag="reaction.added"):
+    """Somebody reacted to a message."""
+
+    conversation_id: str
+    message_id: str
+    emoji: str
+    user_id: str
+    created_at: int
+
+
+class ReactionRemoved(BaseEvent, frozen=True, kw_only=True, tag="reaction.removed"):
+    """Somebody took a reaction back."""
+
+    conversation_id: str
+    message_id: str
+    emoji: str
+    user_id: str
+
+
+class TypingAvailable(BaseEvent, frozen=True, kw_only=True, tag="typing.available"):
+    """I joined a conversation, and this is who writes there."""
+
+    conversation_id: str
+    state: Typing
+
+
+class TypingChanged(BaseEvent, frozen=True, kw_only=True, tag="typing.changed"):
+    """Somebody began to write, or stopped."""
+
+    conversation_id: str
+    diff: TypingDiff
+
+
 class SessionExpiredEvent(BaseEvent, frozen=True, kw_only=True, tag="session.expired"):
     """The token has expired: renew it on the same connection, then subscribe again."""
 
@@ -205,6 +269,7 @@ class UpstreamRestarting(BaseEvent, frozen=True, kw_only=True, tag="upstream.res
 Event: TypeAlias = (
     UserCreated
     | UserEdited
+    | UserOnlineChanged
     | SideCreated
     | SideEdited
     | SideDeleted
@@ -216,6 +281,10 @@ Event: TypeAlias = (
     | MessageCreated
     | MessageEdited
     | MessageDeleted
+    | ReactionAdded
+    | ReactionRemoved
+    | TypingAvailable
+    | TypingChanged
     | SessionExpiredEvent
     | UpstreamRestarting
 )

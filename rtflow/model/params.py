@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict, Type
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from rtflow.model.content import TextBlock
+from rtflow.model.content import SendBlock
 from rtflow.model.entities import Access, Notify
 from rtflow.model.filters import Filter
 from rtflow.model.ids import Id
@@ -21,6 +21,7 @@ __all__ = [
     "ConversationParams",
     "CreateUser",
     "CreateUserFields",
+    "EditMessage",
     "Empty",
     "Expand",
     "GetConversation",
@@ -34,7 +35,9 @@ __all__ = [
     "SendMessage",
     "SetUser",
     "SetUserFields",
+    "Translate",
     "UserIds",
+    "ValidateFile",
     "checked",
 ]
 
@@ -137,13 +140,23 @@ class ParticipantActions(Params, frozen=True, kw_only=True):
     actions: Annotated[tuple[ParticipantAction, ...], Meta(max_length=100)]
 
 
+Content = Annotated[tuple[SendBlock, ...], Meta(min_length=1, max_length=20)]
+
+
 class SendMessage(Params, frozen=True, kw_only=True):
     """A message to send. The same `idempotency_key` twice is one message."""
 
-    content: Annotated[tuple[TextBlock, ...], Meta(min_length=1, max_length=20)]
+    content: Content
     referenced_message_id: Id | UnsetType | None = UNSET
     custom: Custom | UnsetType | None = UNSET
     idempotency_key: Id | UnsetType = UNSET
+
+
+class EditMessage(Params, frozen=True, kw_only=True):
+    """What to change of a message."""
+
+    content: Content | UnsetType = UNSET
+    custom: Custom | UnsetType | None = UNSET
 
 
 class MarkParams(Params, frozen=True, kw_only=True):
@@ -172,6 +185,20 @@ class ListPage(Params, frozen=True, kw_only=True):
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 30
     cursor: str | UnsetType | None = UNSET
+
+
+class ValidateFile(Params, frozen=True, kw_only=True):
+    """A file that is about to be uploaded. `filesize` is bytes."""
+
+    filename: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    filesize: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+
+
+class Translate(Params, frozen=True, kw_only=True):
+    """1 to 100 messages to translate into `lang`, such as "nl" or "pt-BR"."""
+
+    ids: Annotated[tuple[Id, ...], Meta(max_length=100)]
+    lang: Word
 
 
 class CreateUserFields(TypedDict, total=False):

@@ -17,6 +17,12 @@ __all__ = [
     "ConversationSnapshot",
     "MessageSnapshot",
     "ParticipantSnapshot",
+    "ReactionSnapshot",
+    "ReactionSummarySnapshot",
+    "ReferencedMessageSnapshot",
+    "SearchMessageSnapshot",
+    "TypingSnapshot",
+    "UserOnlineSnapshot",
     "UserSnapshot",
     "Window",
 ]
@@ -37,10 +43,44 @@ class UserSnapshot(Struct, frozen=True, kw_only=True):
     welcome_message: str | None
 
 
+class UserOnlineSnapshot(Struct, frozen=True, kw_only=True):
+    """Whether a user has a connection at this moment."""
+
+    user: UserSnapshot
+    is_connected: bool
+
+
+class ReactionSummarySnapshot(Struct, frozen=True, kw_only=True):
+    """How many reacted to a message with one emoji, and whether the session's user is one."""
+
+    emoji: str
+    count: int
+    current_user_reacted: bool
+
+
+class ReferencedMessageSnapshot(Struct, frozen=True, kw_only=True):
+    """A message that another one replies to. As a `MessageSnapshot`, but one level deep: what it
+    replies to itself is only named, by `referenced_message_id`."""
+
+    id: str
+    type: Literal["UserMessage", "SystemMessage"]
+    sender: UserSnapshot | None
+    content: tuple[Block, ...]
+    plaintext: str
+    custom: Custom
+    created_at: int
+    edited_at: int | None
+    origin: Origin
+    referenced_message_id: str | None
+    reactions: tuple[ReactionSummarySnapshot, ...]
+
+
 class MessageSnapshot(Struct, frozen=True, kw_only=True):
     """A message. `sender` is None for system messages and for users that are gone.
 
     `plaintext` is the content without markup; `edited_at` is None when it was never edited.
+    `referenced_message` is what it replies to; None when it is no reply, or that is gone.
+    `reactions` are in the order in which their emoji were first used.
     """
 
     id: str
@@ -52,6 +92,8 @@ class MessageSnapshot(Struct, frozen=True, kw_only=True):
     created_at: int
     edited_at: int | None
     origin: Origin
+    referenced_message: ReferencedMessageSnapshot | None
+    reactions: tuple[ReactionSummarySnapshot, ...]
 
 
 class ConversationSnapshot(Struct, frozen=True, kw_only=True):
@@ -86,6 +128,30 @@ class ParticipantSnapshot(Struct, frozen=True, kw_only=True):
     access: Access
     notify: Notify
     joined_at: int
+
+
+class ReactionSnapshot(Struct, frozen=True, kw_only=True):
+    """Somebody's reaction with one emoji. `user` is None when the user is gone."""
+
+    user: UserSnapshot | None
+    created_at: int
+
+
+class TypingSnapshot(Struct, frozen=True, kw_only=True):
+    """Who is writing in a conversation, the session's user aside, longest first.
+
+    `many` True: more than five, who are not named, and `users` is empty.
+    """
+
+    many: bool
+    users: tuple[UserSnapshot, ...]
+
+
+class SearchMessageSnapshot(Struct, frozen=True, kw_only=True):
+    """A message that a search has found, and where."""
+
+    conversation: ConversationSnapshot
+    message: MessageSnapshot
 
 
 class Window(Struct, Generic[S], frozen=True):

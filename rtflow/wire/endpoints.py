@@ -11,16 +11,26 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from rtflow.errors import BadRequest, InvalidFrame, MethodNotAllowed, NotFound
-from rtflow.model.content import camel_cased
-from rtflow.model.entities import Conversation, Message, Page, User
+from rtflow.model.content import Block, camel_cased
+from rtflow.model.entities import (
+    Conversation,
+    Message,
+    Online,
+    Page,
+    Participant,
+    Reaction,
+    Typing,
+    User,
+)
 from rtflow.model.ids import MAX_ID_LENGTH
 from rtflow.model.params import (
     ConversationPage,
     ConversationParams,
     CreateUser,
+    EditMessage,
     Empty,
     GetConversation,
     ListPage,
@@ -29,7 +39,9 @@ from rtflow.model.params import (
     Renew,
     SendMessage,
     SetUser,
+    Translate,
     UserIds,
+    ValidateFile,
 )
 from rtflow.wire import codec
 
@@ -45,6 +57,7 @@ class Kind(Enum):
     READ = "read"
     WRITE = "write"
     WATCH = "watch"  # SUBSCRIBE and UNSUBSCRIBE
+    SIGNAL = "signal"  # told to others now, never stored
     SESSION = "session"  # about the connection itself
 
 
@@ -53,6 +66,7 @@ class Repeat(Enum):
 
     SAFE = "safe to repeat"
     WITH_KEY = "safe to repeat if it carries an idempotency key, or `until`"
+    DROPPED = "means nothing later: given up in silence when the connection is lost"
     NEVER = "may happen twice: never repeated"
 
 
@@ -88,6 +102,19 @@ class ParticipantAnswers(Struct, frozen=True):
     """One answer per step, in the same order."""
 
     responses: tuple[ParticipantAnswer, ...]
+
+
+class Translation(Struct, frozen=True):
+    """A message in another language: `content`, or `markup` that is read like that of `send`."""
+
+    content: tuple[Block, ...] | UnsetType = UNSET
+    markup: str | UnsetType = UNSET
+
+
+class Translations(Struct, frozen=True):
+    """By message id; null: there is no such message, or no translation of it."""
+
+    data: dict[str, Translation | None]
 
 
 class Problem(Struct, frozen=True, rename="camel"):
@@ -143,7 +170,7 @@ class Endpoint(Generic[P, R]):
         try:
             return codec.decode_part(self._params, raw)
         except InvalidFrame as exc:
-            if self.params is SendMessage:
+            if self.params in (SendMessage, EditMessage):
                 with suppress(msgspec.ValidationError, InvalidFrame, RecursionError):
                     tree = camel_cased(codec.decode_part(_anything, raw))
                     return msgspec.convert(tree, self.params)
@@ -170,6 +197,14 @@ CREATE_USER: Final = Endpoint[CreateUser, Done]("POST /users/{user}", CreateUser
 SET_USER: Final = Endpoint[SetUser, Done]("PUT /users/{user}", SetUser, Done, Kind.WRITE)
 WATCH_USERS: Final = Endpoint[UserIds, Done]("SUBSCRIBE /users", UserIds, Done, Kind.WATCH)
 UNWATCH_USER: Final = Endpoint[Empty, Done]("UNSUBSCRIBE /users/{user}", Empty, Done, Kind.WATCH)
+
+GET_ONLINE: Final = Endpoint[Empty, Online]("GET /users/{user}/online", Empty, Online, Kind.READ)
+WATCH_ONLINE: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /users/{user}/online", Empty, Done, Kind.WATCH
+)
+UNWATCH_ONLINE: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /users/{user}/online", Empty, Done, Kind.WATCH
+)
 
 CREATE_CONVERSATION: Final = Endpoint[ConversationParams, Done](
     "POST /conversations/{conversation}", ConversationParams, Done, Kind.WRITE
@@ -212,8 +247,49 @@ DELETE_PARTICIPANT: Final = Endpoint[Empty, Done](
     "DELETE /conversations/{conversation}/participants/{user}", Empty, Done, Kind.WRITE
 )
 
+GET_PARTICIPANTS: Final = Endpoint[ListPage, Page[Participant]](
+    "GET /me/conversations/{conversation}/participants", ListPage, Page[Participant], Kind.READ
+)
+WATCH_PARTICIPANTS: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /me/conversations/{conversation}/participants", Empty, Done, Kind.WATCH
+)
+UNWATCH_PARTICIPANTS: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /me/conversations/{conversation}/participants", Empty, Done, Kind.WATCH
+)
+GET_PARTICIPANT: Final = Endpoint[Empty, Participant](
+    "GET /me/conversations/{conversation}/participants/{user}", Empty, Participant, Kind.READ
+)
+WATCH_PARTICIPANT: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /me/conversations/{conversation}/participants/{user}", Empty, Done, Kind.WATCH
+)
+UNWATCH_PARTICIPANT: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /me/conversations/{conversation}/participants/{user}", Empty, Done, Kind.WATCH
+)
+
+GET_TYPING: Final = Endpoint[Empty, Typing](
+    "GET /me/conversations/{conversation}/typing", Empty, Typing, Kind.READ
+)
+MARK_TYPING: Final = Endpoint[Empty, Done](
+    "POST /me/conversations/{conversation}/typing", Empty, Done, Kind.SIGNAL, Repeat.DROPPED
+)
+WATCH_TYPING: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /me/conversations/{conversation}/typing", Empty, Done, Kind.WATCH
+)
+UNWATCH_TYPING: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /me/conversations/{conversation}/typing", Empty, Done, Kind.WATCH
+)
+
 SEND_MESSAGE: Final = Endpoint[SendMessage, Sent](
     "POST /conversations/{conversation}/messages", SendMessage, Sent, Kind.WRITE, Repeat.WITH_KEY
+)
+EDIT_MESSAGE: Final = Endpoint[EditMessage, Done](
+    "PATCH /conversations/{conversation}/messages/{message}", EditMessage, Done, Kind.WRITE
+)
+DELETE_MESSAGE: Final = Endpoint[Empty, Done](
+    "DELETE /conversations/{conversation}/messages/{message}", Empty, Done, Kind.WRITE
+)
+GET_MESSAGE: Final = Endpoint[Empty, Message](
+    "GET /me/conversations/{conversation}/messages/{message}", Empty, Message, Kind.READ
 )
 GET_MESSAGES: Final = Endpoint[ListPage, Page[Message]](
     "GET /me/conversations/{conversation}/messages", ListPage, Page[Message], Kind.READ
@@ -223,6 +299,45 @@ WATCH_MESSAGES: Final = Endpoint[Empty, Done](
 )
 UNWATCH_MESSAGES: Final = Endpoint[Empty, Done](
     "UNSUBSCRIBE /me/conversations/{conversation}/messages", Empty, Done, Kind.WATCH
+)
+
+TRANSLATE: Final = Endpoint[Translate, Translations](
+    "GET /me/conversations/{conversation}/translate", Translate, Translations, Kind.READ
+)
+
+ADD_REACTION: Final = Endpoint[Empty, Done](
+    "PUT /conversations/{conversation}/messages/{message}/reactions/{emoji}/{user}",
+    Empty,
+    Done,
+    Kind.WRITE,
+)
+REMOVE_REACTION: Final = Endpoint[Empty, Done](
+    "DELETE /conversations/{conversation}/messages/{message}/reactions/{emoji}/{user}",
+    Empty,
+    Done,
+    Kind.WRITE,
+)
+GET_REACTIONS: Final = Endpoint[ListPage, Page[Reaction]](
+    "GET /me/conversations/{conversation}/messages/{message}/reactions/{emoji}",
+    ListPage,
+    Page[Reaction],
+    Kind.READ,
+)
+WATCH_REACTIONS: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /me/conversations/{conversation}/messages/{message}/reactions/{emoji}",
+    Empty,
+    Done,
+    Kind.WATCH,
+)
+UNWATCH_REACTIONS: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /me/conversations/{conversation}/messages/{message}/reactions/{emoji}",
+    Empty,
+    Done,
+    Kind.WATCH,
+)
+
+VALIDATE_FILE: Final = Endpoint[ValidateFile, Done](
+    "POST /files/validate", ValidateFile, Done, Kind.READ
 )
 
 ALL: Final = tuple(_made)
@@ -262,7 +377,14 @@ def route(method: str, path: str) -> tuple[AnyEndpoint, tuple[str, ...]]:
 
 
 def _shapes(segments: tuple[str, ...]) -> Iterator[tuple[str | None, ...]]:
-    """Yield the templates that a path may belong to: an id follows its collection."""
+    """Yield the templates that a path may belong to: an id follows its collection.
+
+    That of who reacted follows that of the emoji.
+    """
     first = 1 if segments[0] != "me" else 2
-    yield tuple(None if i >= first and (i - first) % 2 == 0 else s for i, s in enumerate(segments))
+    shape = tuple(
+        None if i >= first and (i - first) % 2 == 0 else s for i, s in enumerate(segments)
+    )
+    yield shape
+    yield (*shape[:-1], None)
     yield segments

@@ -21,7 +21,13 @@ from rtflow.model.content import (
 )
 from rtflow.model.entities import Conversation, Message, User
 from rtflow.model.frozen import EMPTY, FrozenDict, merged
-from rtflow.model.snapshots import ConversationSnapshot, MessageSnapshot, UserSnapshot
+from rtflow.model.snapshots import (
+    ConversationSnapshot,
+    MessageSnapshot,
+    ReactionSummarySnapshot,
+    ReferencedMessageSnapshot,
+    UserSnapshot,
+)
 
 __all__ = ["conversation_snapshot", "message_snapshot", "patched", "user_snapshot"]
 
@@ -56,7 +62,11 @@ def user_snapshot(user: User) -> UserSnapshot:
     )
 
 
-def message_snapshot(message: Message, sender: UserSnapshot | None) -> MessageSnapshot:
+def message_snapshot(
+    message: Message,
+    sender: UserSnapshot | None,
+    referenced: ReferencedMessageSnapshot | None = None,
+) -> MessageSnapshot:
     """What users see of a message."""
     return MessageSnapshot(
         id=message.id,
@@ -68,6 +78,18 @@ def message_snapshot(message: Message, sender: UserSnapshot | None) -> MessageSn
         created_at=message.created_at,
         edited_at=message.edited_at,
         origin=message.origin,
+        referenced_message=referenced,
+        reactions=_reactions(message),
+    )
+
+
+def _reactions(message: Message) -> tuple[ReactionSummarySnapshot, ...]:
+    order = sorted(message.reactions.items(), key=lambda item: (item[1].created_at, item[0]))
+    return tuple(
+        ReactionSummarySnapshot(
+            emoji=emoji, count=it.count, current_user_reacted=it.current_user_reacted
+        )
+        for emoji, it in order
     )
 
 

@@ -7,7 +7,7 @@ Not here: who is in a conversation (that is read when the event is delivered), b
 """
 
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import UNSET, Struct
 
@@ -21,33 +21,48 @@ from rtflow.model.events import (
     ParticipantCreated,
     ParticipantDeleted,
     ParticipantEdited,
+    ReactionAdded,
+    ReactionRemoved,
     SessionExpiredEvent,
     SideCreated,
     SideDeleted,
     SideEdited,
+    TypingAvailable,
+    TypingChanged,
     UpstreamRestarting,
     UserCreated,
     UserEdited,
+    UserOnlineChanged,
 )
 from rtflow.server.store.interface import Entry, SideTouched
 
-__all__ = ["Audience", "Kind", "Topic", "audience"]
+__all__ = ["Audience", "Kind", "Topic", "TopicId", "audience"]
 
 
 class Kind(Enum):
-    """What can be watched. The id that goes with it is a user's or a conversation's."""
+    """What can be watched. The id that goes with it fills the holes of the path, in order."""
 
+    SELF = ""  # what concerns one user alone; the id is his, and he need not ask for it
     USER = "/users"
+    ONLINE = "/users/{user}/online"
     CONVERSATIONS = "/me/conversations"  # the id is that of the user who watches
     CONVERSATION = "/me/conversations/{conversation}"
+    PARTICIPANTS = "/me/conversations/{conversation}/participants"
+    PARTICIPANT = "/me/conversations/{conversation}/participants/{user}"
+    TYPING = "/me/conversations/{conversation}/typing"
     MESSAGES = "/me/conversations/{conversation}/messages"
+    REACTIONS = "/me/conversations/{conversation}/messages/{message}/reactions/{emoji}"
+
+
+TopicId: TypeAlias = str | tuple[str, ...]
+"""One id, or several where one does not name the thing."""
 
 
 class Topic(NamedTuple):
     """Something that a connection watches."""
 
     kind: Kind
-    id: str
+    id: TopicId
 
 
 class Audience(Struct, frozen=True, kw_only=True, gc=False):
@@ -70,7 +85,7 @@ def audience(entry: Entry) -> Audience:
     """Say whom an entry of the log concerns."""
     if entry.to is UNSET or isinstance(entry.event, SideTouched):  # which names its user itself
         return _entitled(entry.event)
-    return _addressee(entry.event, entry.to)
+    return Audience(topics=(Topic(Kind.SELF, entry.to),))
 
 
 def _entitled(event: Event | SideTouched) -> Audience:
@@ -86,14 +101,23 @@ def _entitled(event: Event | SideTouched) -> Audience:
             return Audience(
                 topics=(
                     Topic(Kind.USER, event.user_id),
+                    Topic(Kind.ONLINE, event.user_id),
                     Topic(Kind.CONVERSATIONS, event.user_id),
                 )
             )
         case UserEdited():
             return Audience(topics=(Topic(Kind.USER, event.user_id),))
+        case UserOnlineChanged():
+            return Audience(topics=(Topic(Kind.ONLINE, event.user_id),))
         case ParticipantCreated() | ParticipantDeleted():
-            return NOBODY  # until participants can be watched
-        case SideCreated() | SideEdited() | SideDeleted():
+            of = event.conversation_id
+            topics = Topic(Kind.PARTICIPANTS, of), Topic(Kind.PARTICIPANT, (of, event.user_id))
+            return Audience(topics=topics, members_of=of)
+        case ReactionAdded() | ReactionRemoved():
+            of = event.conversation_id
+            topic = Topic(Kind.REACTIONS, (of, event.message_id, event.emoji))
+            return Audience(topics=(topic,), members_of=of)
+        case SideCreated() | SideEdited() | SideDeleted() | TypingAvailable() | TypingChanged():
             return NOBODY  # one user's own: only ever addressed
         case SessionExpiredEvent() | UpstreamRestarting():
             return NOBODY  # about a connection, not about the state: never in the log
@@ -102,12 +126,3 @@ def _entitled(event: Event | SideTouched) -> Audience:
 def _members(conversation_id: str, only: str | None = None) -> Audience:
     topic = Topic(Kind.CONVERSATION, conversation_id)
     return Audience(topics=(topic,), members_of=conversation_id, lists=True, only=only)
-
-
-def _addressee(event: Event, user_id: str) -> Audience:
-    """What is sent to one user concerns his connections that watch anything of the conversation."""
-    topics = [Topic(Kind.CONVERSATIONS, user_id)]
-    of: str | None = getattr(event, "conversation_id", None)
-    if of is not None:
-        topics += [Topic(Kind.CONVERSATION, of), Topic(Kind.MESSAGES, of)]
-    return Audience(topics=tuple(topics), only=user_id)

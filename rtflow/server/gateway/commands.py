@@ -73,8 +73,18 @@ WATCHES: Final[dict[AnyEndpoint, Kind]] = {
     table.UNWATCH_CONVERSATIONS: Kind.CONVERSATIONS,
     table.WATCH_CONVERSATION: Kind.CONVERSATION,
     table.UNWATCH_CONVERSATION: Kind.CONVERSATION,
+    table.WATCH_ONLINE: Kind.ONLINE,
+    table.UNWATCH_ONLINE: Kind.ONLINE,
+    table.WATCH_PARTICIPANTS: Kind.PARTICIPANTS,
+    table.UNWATCH_PARTICIPANTS: Kind.PARTICIPANTS,
+    table.WATCH_PARTICIPANT: Kind.PARTICIPANT,
+    table.UNWATCH_PARTICIPANT: Kind.PARTICIPANT,
+    table.WATCH_TYPING: Kind.TYPING,
+    table.UNWATCH_TYPING: Kind.TYPING,
     table.WATCH_MESSAGES: Kind.MESSAGES,
     table.UNWATCH_MESSAGES: Kind.MESSAGES,
+    table.WATCH_REACTIONS: Kind.REACTIONS,
+    table.UNWATCH_REACTIONS: Kind.REACTIONS,
 }
 
 
@@ -96,7 +106,13 @@ def watched(call: Call, actor: str) -> tuple[Topic, ...]:
     kind = WATCHES[call.endpoint]
     if call.endpoint is table.WATCH_USERS:
         return user_topics(call.params.ids)
-    return (Topic(kind, *(call.ids or (actor,))),)
+    match call.ids:
+        case ():
+            return (Topic(kind, actor),)
+        case (single,):
+            return (Topic(kind, single),)
+        case several:
+            return (Topic(kind, several),)
 
 
 def user_topics(ids: Iterable[str]) -> tuple[Topic, ...]:

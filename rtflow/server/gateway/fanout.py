@@ -28,7 +28,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from rtflow.model.events import SideDiff, SideEdited
-from rtflow.server.gateway.audience import Audience, Kind, Topic, audience
+from rtflow.server.gateway.audience import Audience, Kind, Topic, TopicId, audience
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.store.interface import Change, SideTouched, Steps, Store
 from rtflow.wire import codec
@@ -84,7 +84,7 @@ class Fanout:
     def __init__(self, store: Store, eager: Eager, sides: Sides) -> None:
         self.watermark = store.number
         self._store, self._eager, self._sides = store, eager, sides
-        self._watchers: dict[Kind, dict[str, set[Listener]]] = {kind: {} for kind in Kind}
+        self._watchers: dict[Kind, dict[TopicId, set[Listener]]] = {kind: {} for kind in Kind}
         self._list_users: tuple[str, ...] | None = None  # who watches his list; made when needed
         self._changes = deque[Change]()
         self._is_delivering = False
@@ -204,7 +204,7 @@ class Fanout:
             return tuple(crowd.users)
         lists = self._watchers[Kind.CONVERSATIONS]
         if self._list_users is None:
-            self._list_users = tuple(lists)
+            self._list_users = tuple(user for user in lists if isinstance(user, str))
         return (*self._list_users, *(user for user in crowd.users if user not in lists))
 
     def _hand_out(self, batch: Batch, sides: Mapping[str, Mapping[str, SideDiff]]) -> None:

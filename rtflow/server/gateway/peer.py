@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from rtflow.errors import BadRequest, RequestRefused, ServerFailed
-from rtflow.server.gateway import commands
+from rtflow.server.gateway import audience, commands
 from rtflow.server.gateway.audience import Topic
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.ordering import Ordering
@@ -48,6 +48,7 @@ class Peer:
         "_ordering",
         "_outlet",
         "_protocol",
+        "_self",
         "_session",
         "_topics",
         "_unsettled",
@@ -60,6 +61,7 @@ class Peer:
         self._node, self._protocol, self._outlet = node, protocol, outlet
         self._session = Session(node, user_id, protocol, outlet)
         self._ordering = Ordering()
+        self._self = Topic(audience.Kind.SELF, user_id)
         self._topics = set[Topic]()
         self._is_over = False
         self._open = 0  # requests under way
@@ -106,7 +108,7 @@ class Peer:
         self._is_over = True
         self._session.end()
         self._outlet.end()
-        for topic in self._topics:
+        for topic in (self._self, *self._topics):
             self._node.fanout.unwatch(topic, self)
         self._topics.clear()
 
@@ -141,6 +143,8 @@ class Peer:
                     self._write(call)
                 case Kind.WATCH:
                     self._watch(call)
+                case Kind.SIGNAL:
+                    raise NotImplementedError
                 case Kind.SESSION:
                     self._show(call)
         except Exception as exc:
@@ -150,6 +154,7 @@ class Peer:
         if call.endpoint is PING:
             self._protocol.answer(call.seq, DONE)
         elif (renewed := self._session.renew(call.params.token)) is not None:
+            self._node.fanout.watch(self._self, self)
             self._protocol.answer(call.seq, renewed)
 
     def _watch(self, call: Call) -> None:
