@@ -28,6 +28,7 @@ from rtflow.model.params import (
     ParticipantActions,
     ParticipantParams,
 )
+from rtflow.server.domain.activity import touch_joined
 from rtflow.server.domain.conversations import standing_of
 from rtflow.server.domain.merging import put
 from rtflow.server.domain.paging import LATEST, Position, Time, place, resume
@@ -216,6 +217,7 @@ def _join(
         participant.joined_at,
         newest.number,
     )
+    yield from touch_joined(conversation_id)
     side = yield from side_of(user_id, conversation_id)
     assert side is not None, "he has just joined"
     joined = ParticipantCreated(conversation_id=conversation_id, user_id=user_id, state=participant)

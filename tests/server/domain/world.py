@@ -65,10 +65,10 @@ class World:
     Users are spoken of first, as the actor. `told` are the entries since `take` was called last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = ":memory:") -> None:
         self.rules, self.now = Rules(), 1_000
         self.told: list[Entry] = []
-        self.database: Database = open_database(":memory:")
+        self.database: Database = open_database(path)
         self._ids = count(1)
 
     def do(self, command: Command[T]) -> T:
