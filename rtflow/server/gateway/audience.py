@@ -93,7 +93,7 @@ def _entitled(event: Event | SideTouched) -> Audience:
         case MessageCreated() | MessageEdited() | MessageDeleted() | ConversationCleared():
             of = event.conversation_id
             return Audience(topics=(Topic(Kind.MESSAGES, of),), members_of=of)
-        case SideTouched() | ParticipantEdited():  # null: every participant's own side
+        case SideTouched():  # null: every participant's own side
             return _members(event.conversation_id, only=event.user_id)
         case ConversationEdited():
             return _members(event.conversation_id)
@@ -110,9 +110,10 @@ def _entitled(event: Event | SideTouched) -> Audience:
         case UserOnlineChanged():
             return Audience(topics=(Topic(Kind.ONLINE, event.user_id),))
         case ParticipantCreated() | ParticipantDeleted():
-            of = event.conversation_id
-            topics = Topic(Kind.PARTICIPANTS, of), Topic(Kind.PARTICIPANT, (of, event.user_id))
-            return Audience(topics=topics, members_of=of)
+            return _seat(event.conversation_id, event.user_id)
+        case ParticipantEdited():  # his own side shows his access and notify, too
+            himself = Topic(Kind.SELF, event.user_id)
+            return _seat(event.conversation_id, event.user_id, himself)
         case ReactionAdded() | ReactionRemoved():
             of = event.conversation_id
             topic = Topic(Kind.REACTIONS, (of, event.message_id, event.emoji))
@@ -121,6 +122,12 @@ def _entitled(event: Event | SideTouched) -> Audience:
             return NOBODY  # one user's own: only ever addressed
         case SessionExpiredEvent() | UpstreamRestarting():
             return NOBODY  # about a connection, not about the state: never in the log
+
+
+def _seat(conversation_id: str, user_id: str, *also: Topic) -> Audience:
+    everybody = Topic(Kind.PARTICIPANTS, conversation_id)
+    one = Topic(Kind.PARTICIPANT, (conversation_id, user_id))
+    return Audience(topics=(everybody, one, *also), members_of=conversation_id)
 
 
 def _members(conversation_id: str, only: str | None = None) -> Audience:

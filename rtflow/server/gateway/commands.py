@@ -11,11 +11,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from rtflow.model.entities import Conversation, User
+from rtflow.model.entities import Conversation, Participant, User
 from rtflow.model.params import Empty, GetConversation, UserIds
 from rtflow.server.domain.conversations import create_conversation, set_conversation
 from rtflow.server.domain.messages import messages, send_message
-from rtflow.server.domain.participants import delete_participant, participant_actions
+from rtflow.server.domain.participants import (
+    delete_participant,
+    participant,
+    participant_actions,
+    participants,
+)
 from rtflow.server.domain.reading import mark_read, mark_unread
 from rtflow.server.domain.rules import Rules
 from rtflow.server.domain.sides import conversation, conversations
@@ -47,6 +52,12 @@ def _conversation(actor: str, conversation_id: str, params: GetConversation) -> 
     return conversation(actor, conversation_id, params.expand)
 
 
+def _participant(
+    actor: str, conversation_id: str, user_id: str, _params: Empty
+) -> Steps[Participant]:
+    return participant(actor, conversation_id, user_id)
+
+
 WRITES: Final[dict[AnyEndpoint, Work]] = {
     table.CREATE_USER: create_user,
     table.SET_USER: set_user,
@@ -63,6 +74,8 @@ QUERIES: Final[dict[AnyEndpoint, Look]] = {
     table.GET_USERS: _users,
     table.GET_CONVERSATION: _conversation,
     table.GET_CONVERSATIONS: conversations,
+    table.GET_PARTICIPANTS: participants,
+    table.GET_PARTICIPANT: _participant,
     table.GET_MESSAGES: messages,
 }
 

@@ -236,8 +236,6 @@ class Fanout:
             if to.lists:
                 lists = self._watchers[Kind.CONVERSATIONS]
                 found.update(*(lists[user_id] for user_id in members if user_id in lists))
-        if to.only is not None:
-            found = {listener for listener in found if listener.user_id == to.only}
         return found
 
     def _watching(self, topic: Topic) -> set[Listener]:
