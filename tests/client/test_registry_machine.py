@@ -12,6 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from msgspec.structs import replace
 
 from rtflow.client.registry import Lease, Registry
+from rtflow.client.state.keys import (
+    ConversationKey,
+    ListKey,
+    MessagesKey,
+    SideKey,
+    UserKey,
+)
 from rtflow.client.state.views import (
     ConversationView,
     ListView,
@@ -107,10 +114,8 @@ class Watching(RuleBasedStateMachine):
     def load_more(self, data: st.DataObject, more: int) -> None:
         index = data.draw(st.integers(0, len(self.leases) - 1))
         view, lease = self.leases[index]
-        if isinstance(view, MessagesView):
-            view = MessagesView.of(view.id, view.size + more)
-        elif isinstance(view, ListView):
-            view = ListView.of(view.list.filter, view.size + more)
+        if isinstance(view, MessagesView | ListView):
+            view = replace(view, size=view.size + more)
         self.leases[index] = view, lease
         self.registry.resize(lease, view.size, self.now)
         self.send()
@@ -222,17 +227,17 @@ class Watching(RuleBasedStateMachine):
 
 
 def expected(world: World, view: AnyView) -> object:
-    match view:
-        case UserView():
-            return world.user(view.id)
-        case UnreadView():
-            return world.unread(view.id)
-        case ConversationView():
-            return world.conversation(view.id)
-        case MessagesView():
-            return world.window(view.id, view.size)
-        case ListView():
-            return world.listed(view.list.filter, view.size)
+    match view.key:
+        case UserKey(id):
+            return world.user(id)
+        case SideKey(id):
+            return world.unread(id)
+        case ConversationKey(id):
+            return world.conversation(id)
+        case MessagesKey(id):
+            return world.window(id, view.size)
+        case ListKey(filter):
+            return world.listed(filter, view.size)
         case _:
             return world.total()
 
@@ -240,11 +245,11 @@ def expected(world: World, view: AnyView) -> object:
 def kept(registry: Registry) -> dict[str, object]:
     """What is in the collections of a registry and its state."""
     rest = dict[str, object]()
-    conversations = registry.state._conversations  # pyright: ignore[reportPrivateUsage] - leaks hide there
-    users = registry.state._users  # pyright: ignore[reportPrivateUsage]
-    for part in (registry, registry.state, conversations, users):
+    state = registry.state
+    notes = state._notes  # pyright: ignore[reportPrivateUsage] - leaks hide there
+    for part in (registry, notes, state.sides.known, *state.nouns):
         names = getattr(type(part), "__slots__", None) or vars(part)
-        rest |= {name: getattr(part, name) for name in names}
+        rest |= {f"{type(part).__name__}.{name}": getattr(part, name) for name in names}
     return {name: it for name, it in rest.items() if isinstance(it, dict | set | list) and it}
 
 

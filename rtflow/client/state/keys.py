@@ -1,10 +1,8 @@
 """Keys: what of the server's data can be wanted, one name for each thing.
 
-A key is *known* when the state can answer for it. `ConversationKey` is made of two others; lists
-and messages bring in the keys of what they show (`State.parts`).
+Not here: what is known of them (the noun that each belongs to). `ConversationKey` is made of two
+others; lists and messages bring in the keys of what they show (`Noun.parts`).
 """
-
-from typing import TypeAlias
 
 from msgspec import UNSET, Struct, structs
 
@@ -23,37 +21,41 @@ __all__ = [
 ]
 
 
-class UserKey(Struct, frozen=True):
+class Key(Struct, frozen=True):
+    """Base of all keys."""
+
+
+class UserKey(Key, frozen=True):
     """A user."""
 
     id: str
 
 
-class SideKey(Struct, frozen=True):
+class SideKey(Key, frozen=True):
     """A conversation as I see it, without its messages."""
 
     conversation: str
 
 
-class LastKey(Struct, frozen=True):
+class LastKey(Key, frozen=True):
     """The last message of a conversation, and its sender."""
 
     conversation: str
 
 
-class ConversationKey(Struct, frozen=True):
+class ConversationKey(Key, frozen=True):
     """A conversation as I see it, with its last message."""
 
     conversation: str
 
 
-class MessagesKey(Struct, frozen=True):
+class MessagesKey(Key, frozen=True):
     """The newest messages of a conversation, and their senders."""
 
     conversation: str
 
 
-class ListKey(Struct, frozen=True):
+class ListKey(Key, frozen=True):
     """My most recently active conversations that match a filter, each with its last message."""
 
     filter: Filter
@@ -67,11 +69,8 @@ class ListKey(Struct, frozen=True):
         return cls(any_of)
 
 
-class TotalKey(Struct, frozen=True):
+class TotalKey(Key, frozen=True):
     """How many messages I have not read, over all my conversations."""
-
-
-Key: TypeAlias = UserKey | SideKey | LastKey | ConversationKey | MessagesKey | ListKey | TotalKey
 
 
 def _hashable(simple: ConversationFilter) -> ConversationFilter:

@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 from msgspec import UNSET, UnsetType
 
+from rtflow.client.state.asks import Gap
+
 __all__ = ["Place", "Span"]
 
 Place: TypeAlias = tuple[int, str]  # minus the time (newest first), then the id
@@ -55,6 +57,21 @@ class Span:
     def head(self, n: int) -> Sequence[str]:
         """The first `n` ids."""
         return [id for _, id in self._order[:n]]
+
+    def has(self, n: int) -> bool:
+        """Whether the first `n` are known, or all when there are fewer."""
+        return self.is_whole or len(self._order) >= n
+
+    def ends_within(self, n: int) -> bool:
+        """Whether the first `n` are all there are."""
+        return self.is_whole and len(self._order) <= n
+
+    def gap(self, n: int) -> Gap | None:
+        """Return what has to be read to know the first `n`, if anything."""
+        if self.has(n):
+            return None
+        assert self.cursor is not None
+        return Gap(self.cursor, n if self.cursor is UNSET else n - len(self._order))
 
     def reaches(self, time: int, id: str) -> bool:
         """Whether an item at this time belongs to the part that is known."""
