@@ -16,10 +16,10 @@ from rtflow.client.state.keys import (
     TotalKey,
     UserKey,
 )
-from rtflow.client.state.portraits import conversation_snapshot, message_snapshot
+from rtflow.client.state.portraits import conversation_snapshot, message_snapshot, patched
 from rtflow.client.state.talk import MessageList
 from rtflow.model.content import ActionButton, ActionLink, Bold, CodeSpan, LocationBlock, TextBlock
-from rtflow.model.entities import Message, Page, User
+from rtflow.model.entities import Message, Page, ReactionDiff, ReactionSummary, User
 from rtflow.model.events import (
     ConversationCleared,
     ConversationDiff,
@@ -265,3 +265,25 @@ def test_a_view_shows_its_key_and_has_no_request_of_its_own_unless_it_says_so() 
     assert view.show(state) is UNSET
     state.sides.load_total(Page((a_conversation("lunch", unread_message_count=3),)), UNSET)
     assert view.show(state) == 3
+
+
+def test_a_change_of_reactions_merges_emoji_by_emoji() -> None:
+    known = ReactionSummary(created_at=1, count=2, current_user_reacted=False)
+    message = structs.replace(a_message("m1", 1), reactions={"+": known, "-": known, "!": known})
+    diff = MessageDiff(
+        reactions={
+            "+": ReactionDiff(count=3),
+            "-": None,
+            "!": ReactionDiff(count=0),
+            "?": ReactionDiff(count=1, current_user_reacted=True),  # not whole: since when?
+            "new": ReactionDiff(created_at=0, count=1, current_user_reacted=True),
+            "gone": None,
+        }
+    )
+    changed = patched(message, diff)
+    assert changed.reactions == {
+        "+": structs.replace(known, count=3),
+        "new": ReactionSummary(created_at=0, count=1, current_user_reacted=True),
+    }
+    assert patched(changed, diff) is changed
+    assert [it.emoji for it in message_snapshot(changed, None).reactions] == ["new", "+"]

@@ -3,7 +3,8 @@
 Not here: which entities are known (state.py). Everything in a snapshot is frozen, all the way down.
 """
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 from msgspec import UNSET, Struct, structs
 
@@ -19,7 +20,7 @@ from rtflow.model.content import (
     TextBlock,
     plaintext,
 )
-from rtflow.model.entities import Conversation, Message, User
+from rtflow.model.entities import Conversation, Message, ReactionDiff, ReactionSummary, User
 from rtflow.model.frozen import EMPTY, FrozenDict, merged
 from rtflow.model.snapshots import (
     ConversationSnapshot,
@@ -32,10 +33,11 @@ from rtflow.model.snapshots import (
 __all__ = ["conversation_snapshot", "message_snapshot", "patched", "user_snapshot"]
 
 E = TypeVar("E", bound=Struct)
+NO_REACTION: Final = ReactionSummary(created_at=0, count=0, current_user_reacted=False)
 
 
 def patched(entity: E, diff: Struct) -> E:
-    """Apply a diff: `custom` merges. Returns the entity itself if nothing differs."""
+    """Apply a diff: maps in it merge. Returns the entity itself if nothing differs."""
     changes: dict[str, object] = {}
     for field in diff.__struct_fields__:
         value = getattr(diff, field)
@@ -44,6 +46,8 @@ def patched(entity: E, diff: Struct) -> E:
         old = getattr(entity, field)
         if field == "custom":
             value = merged(old, value)
+        elif field == "reactions":
+            value = _reacted(old, value)
         if value != old:
             changes[field] = value
     return structs.replace(entity, **changes) if changes else entity
@@ -81,6 +85,21 @@ def message_snapshot(
         referenced_message=referenced,
         reactions=_reactions(message),
     )
+
+
+def _reacted(
+    known: Mapping[str, ReactionSummary], diff: Mapping[str, ReactionDiff | None]
+) -> dict[str, ReactionSummary]:
+    """Merge what changed, emoji by emoji. What is new and does not come whole is left out."""
+    found = dict(known)
+    for emoji, change in diff.items():
+        if change is None or change.count == 0:
+            found.pop(emoji, None)
+        elif emoji in found:
+            found[emoji] = patched(found[emoji], change)
+        elif UNSET not in (change.created_at, change.count, change.current_user_reacted):
+            found[emoji] = structs.replace(NO_REACTION, **structs.asdict(change))
+    return found
 
 
 def _reactions(message: Message) -> tuple[ReactionSummarySnapshot, ...]:
