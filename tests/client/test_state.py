@@ -1,7 +1,9 @@
 """The state, value by value: what the machine in test_registry_machine.py meets only by chance."""
 
+from collections.abc import Sequence
+
 import pytest
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
 from rtflow.client.state import State, View
 from rtflow.client.state.asks import Gap
@@ -17,7 +19,8 @@ from rtflow.client.state.keys import (
     UserKey,
 )
 from rtflow.client.state.portraits import conversation_snapshot, message_snapshot, patched
-from rtflow.client.state.talk import MessageList
+from rtflow.client.state.span import Span
+from rtflow.client.state.talk import Talk
 from rtflow.model.content import ActionButton, ActionLink, Bold, CodeSpan, LocationBlock, TextBlock
 from rtflow.model.entities import Message, Page, ReactionDiff, ReactionSummary, User
 from rtflow.model.events import (
@@ -46,47 +49,58 @@ def state_with(*keys: Key, size: int = 2) -> State:
     return state
 
 
-def ids(messages: MessageList) -> list[str]:
-    return [message.id for message in messages.head(99)]
+def talk(messages: Sequence[Message], cursor: str | UnsetType | None = UNSET) -> Talk:
+    found = Talk()
+    found.begin(messages, cursor)
+    return found
+
+
+def ids(talk: Talk) -> list[str]:
+    return [item.message.id for item in talk.head(99)]
+
+
+def cursor(talk: Talk) -> object:
+    assert isinstance(talk.span, Span)
+    return talk.span.cursor
 
 
 def test_a_message_that_is_deleted_may_bring_its_successor() -> None:
-    messages = MessageList([a_message("m2", 2)], UNSET)
-    assert messages.deleted("m2", a_message("m1", 1))
-    assert (ids(messages), messages.span.cursor) == (["m1"], UNSET)
+    messages = talk([a_message("m2", 2)])
+    assert messages.deleted("m2", a_message("m1", 1)) == ["m2"]
+    assert (ids(messages), cursor(messages)) == (["m1"], UNSET)
     assert not messages.deleted("m2", a_message("m0", 0))
     assert messages.deleted("m1", UNSET)
     assert messages.last is UNSET
 
 
 def test_a_message_that_is_deleted_may_have_been_the_only_one() -> None:
-    messages = MessageList([a_message("m1", 1)], UNSET)
+    messages = talk([a_message("m1", 1)])
     assert messages.deleted("m1", None)
     assert messages.last is None
 
 
 def test_a_page_that_runs_empty_is_read_on_and_not_guessed() -> None:
-    messages = MessageList([a_message("m2", 2)], "more")
+    messages = talk([a_message("m2", 2)], "more")
     assert messages.deleted("m2", a_message("m1", 1))
-    assert (messages.last, messages.span.cursor) == (UNSET, "more")
+    assert (messages.last, cursor(messages)) == (UNSET, "more")
 
 
 def test_a_message_comes_once_and_only_into_the_known_part() -> None:
-    messages = MessageList([a_message("m3", 3)], "more")
+    messages = talk([a_message("m3", 3)], "more")
     assert messages.created(a_message("m4", 4), 9)
     assert not messages.created(a_message("m4", 4, text="again"), 9)
     assert not messages.created(a_message("m1", 1), 9)
-    messages.put(a_message("m2", 2))
-    messages.put(a_message("m3", 3, text="newer"))
+    messages.take_last(a_message("m2", 2))
+    messages.take_last(a_message("m3", 3, text="newer"))
     assert ids(messages) == ["m4", "m3"]
-    assert messages.head(2)[1].content == (TextBlock(("newer",)),)
+    assert messages.head(2)[1].message.content == (TextBlock(("newer",)),)
     assert not messages.edited("m1", MessageDiff(edited_at=9))
     assert not messages.edited("m4", MessageDiff(edited_at=None))
     assert messages.edited("m4", MessageDiff(edited_at=9))
 
 
 def test_clearing_what_is_empty_changes_nothing() -> None:
-    messages = MessageList([a_message("m1", 1)], UNSET)
+    messages = talk([a_message("m1", 1)])
     assert messages.cleared()
     assert not messages.cleared()
     assert messages.last is None

@@ -1,7 +1,7 @@
 """Keys: what of the server's data can be wanted, one name for each thing.
 
 Not here: what is known of them (the noun that each belongs to). `ConversationKey` is made of two
-others; lists and messages bring in the keys of what they show (`Noun.parts`).
+others, so is `MessageKey`; lists and messages bring in the keys of what they show (`Noun.parts`).
 """
 
 from msgspec import UNSET, Struct, structs
@@ -14,9 +14,16 @@ __all__ = [
     "Key",
     "LastKey",
     "ListKey",
+    "MessageKey",
     "MessagesKey",
+    "OnlineKey",
+    "ParticipantKey",
+    "ParticipantsKey",
+    "ReactionsKey",
+    "SaidKey",
     "SideKey",
     "TotalKey",
+    "TypingKey",
     "UserKey",
 ]
 
@@ -31,6 +38,12 @@ class UserKey(Key, frozen=True):
     id: str
 
 
+class OnlineKey(Key, frozen=True):
+    """Whether a user has a connection."""
+
+    user: str
+
+
 class SideKey(Key, frozen=True):
     """A conversation as I see it, without its messages."""
 
@@ -38,7 +51,7 @@ class SideKey(Key, frozen=True):
 
 
 class LastKey(Key, frozen=True):
-    """The last message of a conversation, and its sender."""
+    """The last message of a conversation, its sender, and what it replies to."""
 
     conversation: str
 
@@ -50,9 +63,23 @@ class ConversationKey(Key, frozen=True):
 
 
 class MessagesKey(Key, frozen=True):
-    """The newest messages of a conversation, and their senders."""
+    """The newest messages of a conversation, their senders, and what they reply to."""
 
     conversation: str
+
+
+class SaidKey(Key, frozen=True):
+    """A message and its sender, without what it replies to."""
+
+    conversation: str
+    message: str
+
+
+class MessageKey(Key, frozen=True):
+    """A message, its sender, and what it replies to."""
+
+    conversation: str
+    message: str
 
 
 class ListKey(Key, frozen=True):
@@ -71,6 +98,33 @@ class ListKey(Key, frozen=True):
 
 class TotalKey(Key, frozen=True):
     """How many messages I have not read, over all my conversations."""
+
+
+class ParticipantKey(Key, frozen=True):
+    """Somebody's membership of a conversation."""
+
+    conversation: str
+    user: str
+
+
+class ParticipantsKey(Key, frozen=True):
+    """Who joined a conversation last."""
+
+    conversation: str
+
+
+class ReactionsKey(Key, frozen=True):
+    """Who reacted first to a message with one emoji."""
+
+    conversation: str
+    message: str
+    emoji: str
+
+
+class TypingKey(Key, frozen=True):
+    """Who is writing in a conversation."""
+
+    conversation: str
 
 
 def _hashable(simple: ConversationFilter) -> ConversationFilter:

@@ -2,19 +2,32 @@
 
 Not here: how a conversation's messages change (talk.py), who their senders are (users.py).
 
+What a message replies to is shown with it, one level deep. If that is one of the newest messages,
+it is known and kept fresh with them; if not, it is a part of its own (`SaidKey`) that is read by
+itself.
+
 A last message comes with a conversation before anybody holds it. It waits as a hint until it is
-held.
+held. So does a message that leaves the known part while newer ones still reply to it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import UNSET, UnsetType, structs
 
-from rtflow.client.state.asks import FROM_START, WITH_LAST, Ask, Gap, Topic
-from rtflow.client.state.keys import Key, LastKey, MessagesKey, SideKey, UserKey
+from rtflow.client.state.asks import FROM_START, NOTHING, WITH_LAST, Ask, Gap, Topic
+from rtflow.client.state.keys import (
+    Key,
+    LastKey,
+    MessageKey,
+    MessagesKey,
+    SaidKey,
+    SideKey,
+    UserKey,
+)
 from rtflow.client.state.noun import Notes, Noun
-from rtflow.client.state.talk import MessageList
+from rtflow.client.state.span import Span
+from rtflow.client.state.talk import Item, Talk
 from rtflow.client.state.users import Users
 from rtflow.model.entities import Message, Page
 from rtflow.model.events import (
@@ -26,9 +39,10 @@ from rtflow.model.events import (
     SideDeleted,
 )
 from rtflow.model.params import ListPage
-from rtflow.model.snapshots import MessageSnapshot, Window
+from rtflow.model.snapshots import MessageSnapshot, ReferencedMessageSnapshot, Window
 from rtflow.wire.endpoints import (
     GET_CONVERSATION,
+    GET_MESSAGE,
     GET_MESSAGES,
     UNWATCH_MESSAGES,
     WATCH_MESSAGES,
@@ -38,15 +52,22 @@ __all__ = ["Messages"]
 
 MOST_MESSAGES: Final = 100  # in one page (protocol.md 5.8)
 
-AnyMessages: TypeAlias = LastKey | MessagesKey
-AboutMessages: TypeAlias = MessageCreated | MessageEdited | MessageDeleted | ConversationCleared
+AnyMessages: TypeAlias = LastKey | MessagesKey | SaidKey | MessageKey
+AboutMessages: TypeAlias = (
+    MessageCreated
+    | MessageEdited
+    | MessageDeleted
+    | ConversationCleared
+    | SideCreated
+    | SideDeleted
+)
 
 
 class Messages(Noun[AnyMessages]):
-    """Messages by conversation. None: I am not in it."""
+    """Messages, by conversation. None: there is no such message, or I am not in there."""
 
-    kinds = (LastKey, MessagesKey)
-    answers = (GET_MESSAGES,)
+    kinds = (LastKey, MessagesKey, SaidKey, MessageKey)
+    answers = (GET_MESSAGES, GET_MESSAGE)
     events = (
         MessageCreated,
         MessageEdited,
@@ -59,92 +80,142 @@ class Messages(Noun[AnyMessages]):
     def __init__(self, notes: Notes, users: Users) -> None:
         super().__init__(notes)
         self._users = users
-        self._known: dict[str, MessageList | None] = {}
+        self._talks: dict[str, Talk] = {}  # of held keys
         self._hints: dict[str, Message | None] = {}
+        self._trimmed: list[Talk] = []
 
     def load(self, id: str, page: Page[Message] | None, asked: str | UnsetType) -> None:
         """Take a page of messages: the newest (`asked` is `UNSET`), or those of a cursor."""
-        if not self._is_held(id):
+        talk = self._talks.get(id)
+        if talk is None:
             return
-        messages = self._known.get(id)
         if page is None:
-            self._known[id] = None
-        elif asked is UNSET:
-            self._known[id] = MessageList(map(self._introduce, page.data), page.cursor)
-        elif messages is None or messages.span.cursor != asked:
-            return  # begun anew in the meantime
+            self.left(id)
+            return
+        if asked is UNSET:
+            talk.begin(map(self._introduce, page.data), page.cursor)
+        elif isinstance(talk.span, Span) and talk.span.cursor == asked:
+            talk.extend(map(self._introduce, page.data), page.cursor)
         else:
-            messages.extend(map(self._introduce, page.data), page.cursor)
+            return  # begun anew in the meantime
         self._notes.touch(LastKey(id), MessagesKey(id))
 
     def meet(self, id: str, last: Message | None) -> None:
         """Take the last message of a conversation, which came along with that."""
         last = self._introduce(last) if last else None
-        if self._is_held(id):
-            self._load_last(id, last)
-        else:
+        talk = self._talks.get(id)
+        if talk is None:
             self._hints[id] = last
+        else:
+            talk.take_last(last)
+            self._notes.touch(LastKey(id), MessagesKey(id))
 
     def left(self, id: str) -> None:
         """I am not in this conversation."""
-        if self._is_held(id):
-            self._known[id] = None
+        if (talk := self._talks.get(id)) is not None:
+            talk.left()
+            self._touch(id, talk, talk.wanted)
             self._notes.touch(LastKey(id), MessagesKey(id))
 
     def last(self, id: str) -> MessageSnapshot | UnsetType | None:
         """The last message of a conversation that I am in; None: there is none."""
-        messages = self._known.get(id)
-        last = messages.last if messages else UNSET
-        if messages is None or last is UNSET:
+        talk = self._talks.get(id)
+        last = UNSET if talk is None else talk.last
+        if talk is None or last is UNSET:
             return UNSET
-        return None if last is None else self._shown(messages, last)
+        return None if last is None else self._shown(talk, talk.head(1)[0])
 
     # What a noun does
 
-    def topic(self, key: AnyMessages) -> Topic:
-        """See `Noun`."""
+    def topic(self, key: AnyMessages) -> Topic | None:
+        """See `Noun`: one for all that is said in a conversation."""
+        if isinstance(key, MessageKey):
+            return None
         return Topic(WATCH_MESSAGES, UNWATCH_MESSAGES, (key.conversation,))
 
     def hold(self, key: AnyMessages) -> None:
         """See `Noun`."""
         id = key.conversation
-        if isinstance(key, LastKey) and id in self._hints and id not in self._known:
-            self._load_last(id, self._hints[id])
+        if isinstance(key, MessageKey):
+            return
+        talk = self._talks.get(id)
+        if talk is None:
+            talk = self._talks[id] = Talk()
+        match key:
+            case SaidKey():
+                talk.want(key.message)
+            case LastKey():
+                if id in self._hints and talk.span is UNSET:
+                    self.meet(id, self._hints[id])
+            case MessagesKey():
+                pass
+            case _:
+                assert_never(key)
 
     def drop(self, key: AnyMessages) -> None:
         """See `Noun`."""
-        if not self._is_held(key.conversation):
-            self._known.pop(key.conversation, None)
+        id, held = key.conversation, self._notes.held
+        if isinstance(key, MessageKey):
+            return
+        talk = self._talks[id]
+        if isinstance(key, SaidKey):
+            talk.unwant(key.message)
+        if not (talk.wanted or LastKey(id) in held or MessagesKey(id) in held):
+            del self._talks[id]
 
     def forget(self) -> None:
         """See `Noun`."""
-        self._known.clear()
+        for talk in self._talks.values():
+            talk.forget()
 
     def forget_hints(self) -> None:
         """See `Noun`."""
         self._hints.clear()
+        for talk in self._trimmed:
+            talk.cut.clear()
+        self._trimmed.clear()
 
     def parts(self, key: AnyMessages) -> tuple[Key, ...] | None:
-        """See `Noun`: the senders."""
-        messages = self._known.get(key.conversation, UNSET)
-        if messages is UNSET or (messages and messages.last is UNSET):
-            return None
-        n = 1 if isinstance(key, LastKey) else self._notes.held[key]
-        shown = messages.head(n) if messages else ()
-        senders = dict.fromkeys(it.sender_id for it in shown)
-        return tuple(UserKey(id) for id in senders if id is not None)
+        """See `Noun`: the senders, and what is replied to."""
+        id = key.conversation
+        talk = self._talks.get(id)
+        match key:
+            case LastKey() | MessagesKey():
+                assert talk is not None
+                if talk.span is UNSET or (talk.span is not None and talk.last is UNSET):
+                    return None
+                n = 1 if isinstance(key, LastKey) else self._notes.held[key]
+                found = dict.fromkeys(part for it in talk.head(n) for part in _around(id, talk, it))
+                return tuple(found)
+            case SaidKey(_, message):
+                assert talk is not None
+                item = talk.get(message)
+                if item is UNSET:
+                    return None
+                return _sender(item.message) if item else ()
+            case MessageKey(_, message):
+                item = talk.get(message) if talk else UNSET
+                itself = SaidKey(id, message)
+                replied = item.message.referenced_message_id if item else None
+                return (itself,) if replied is None else (itself, SaidKey(id, replied))
+            case _:
+                assert_never(key)
 
     def gap(self, key: AnyMessages) -> Gap | None:
         """See `Noun`."""
-        messages = self._known.get(key.conversation, UNSET)
-        if messages is None:
-            return None
+        if isinstance(key, MessageKey):
+            return None  # only its parts have one
+        talk = self._talks[key.conversation]
         match key:
+            case SaidKey():
+                return FROM_START if talk.get(key.message) is UNSET else None
             case LastKey():
-                return FROM_START if messages is UNSET or messages.last is UNSET else None
+                return FROM_START if talk.span is not None and talk.last is UNSET else None
             case MessagesKey():
-                size = self._notes.held[key]
-                return Gap(UNSET, size) if messages is UNSET else messages.span.gap(size)
+                size, span = self._notes.held[key], talk.span
+                if span is None:
+                    return None
+                return Gap(UNSET, size) if span is UNSET else span.gap(size)
             case _:
                 assert_never(key)
 
@@ -154,95 +225,129 @@ class Messages(Noun[AnyMessages]):
         """See `Noun`: the last message comes with its conversation, or else with the newest."""
         for key in keys:
             id = key.conversation
-            last, side = LastKey(id), SideKey(id)
+            covers: tuple[Key, ...] = (key,)
             match key:
                 case LastKey():
                     if expand:
-                        covers = (key, side) if side in gaps else (key,)
+                        covers = (key, SideKey(id)) if SideKey(id) in gaps else covers
                         yield Ask(GET_CONVERSATION, (id,), WITH_LAST, covers)
                     elif MessagesKey(id) not in gaps:
-                        yield Ask(GET_MESSAGES, (id,), ListPage(limit=1), (key,))
+                        yield Ask(GET_MESSAGES, (id,), ListPage(limit=1), covers)
                 case MessagesKey():
                     gap = gaps[key]
                     params = ListPage(limit=min(gap.count, MOST_MESSAGES), cursor=gap.cursor)
-                    covers_ = (key, last) if last in gaps and not expand else (key,)
-                    yield Ask(GET_MESSAGES, (id,), params, covers_)
+                    if LastKey(id) in gaps and not expand:
+                        covers = (key, LastKey(id))
+                    yield Ask(GET_MESSAGES, (id,), params, covers)
+                case SaidKey(_, message):
+                    yield Ask(GET_MESSAGE, (id, message), NOTHING, covers)
+                case MessageKey():
+                    pass
                 case _:
                     assert_never(key)
 
-    def take(self, ask: Ask, result: Page[Message] | None) -> None:
+    def take(self, ask: Ask, result: Any) -> None:  # Any: of one of two endpoints
         """See `Noun`."""
-        self.load(ask.ids[0], result, ask.params.cursor)
+        id = ask.ids[0]
+        if ask.endpoint is GET_MESSAGES:
+            self.load(id, result, ask.params.cursor)
+        elif (talk := self._talks.get(id)) is not None:
+            message = self._introduce(result) if result else None
+            self._touch(id, talk, talk.take_single(ask.ids[1], message))
+            self._notes.touch(LastKey(id), MessagesKey(id))
 
-    def apply(self, event: AboutMessages | SideCreated | SideDeleted) -> None:
+    def apply(self, event: AboutMessages) -> None:
         """See `Noun`."""
+        id = event.conversation_id
+        talk = self._talks.get(id)
+        if talk is None:
+            return
+        last = talk.last
+        was_in_window = False
         match event:
-            case SideCreated(conversation_id=id):
-                if self._known.get(id, UNSET) is None:
-                    del self._known[id]  # to be read: only the conversation itself comes with it
-                    self._notes.touch(LastKey(id), MessagesKey(id))
-            case SideDeleted(conversation_id=id):
+            case MessageCreated(state=message):
+                most = self._notes.held.get(MessagesKey(id), 1)
+                changed = talk.created(self._introduce(message), most)
+                if talk.cut:
+                    self._trimmed.append(talk)
+            case MessageEdited(message_id=message_id, diff=diff):
+                changed = talk.edited(message_id, diff)
+            case MessageDeleted(message_id=message_id, new_last_message=new):
+                was_in_window = talk.shows(message_id)
+                changed = talk.deleted(message_id, self._introduce(new) if new else new)
+            case ConversationCleared():
+                was_in_window = True
+                changed = talk.cleared()
+            case SideCreated():
+                was_in_window = talk.span is None
+                changed = talk.joined()
+            case SideDeleted():
                 self.left(id)
+                return
             case _:
-                self._change(event)
+                assert_never(event)
+        self._touch(id, talk, changed)
+        if was_in_window or any(map(talk.shows, changed)):
+            self._notes.touch(MessagesKey(id))
+            if talk.last is not last or not last or last.referenced_message_id in changed:
+                self._notes.touch(LastKey(id))
 
-    def show(self, key: AnyMessages, n: int) -> Any:  # Any: as in `Noun`
+    def show(self, key: AnyMessages, n: int = 1) -> Any:  # Any: as in `Noun`
         """See `Noun`."""
+        talk = self._talks.get(key.conversation)
+        if talk is None:
+            return UNSET
         match key:
-            case LastKey(id):
-                return self.last(id)
-            case MessagesKey(id):
-                return self._window(id, n)
+            case LastKey():
+                return self.last(key.conversation)
+            case MessagesKey():
+                return self._window(talk, n)
+            case SaidKey():
+                return self._quote(talk, key.message)
+            case MessageKey():
+                item = talk.get(key.message)
+                return self._shown(talk, item) if item else item
             case _:
                 assert_never(key)
 
     # Inside
 
-    def _window(self, id: str, n: int) -> Window[MessageSnapshot] | UnsetType | None:
-        messages = self._known.get(id, UNSET)
-        if messages is None or messages is UNSET:
-            return messages
-        if not messages.span.has(n):
+    def _window(self, talk: Talk, n: int) -> Window[MessageSnapshot] | UnsetType | None:
+        span = talk.span
+        if span is None or span is UNSET:
+            return span
+        if not span.has(n):
             return UNSET
         items: list[MessageSnapshot] = []
-        for message in messages.head(n):
-            shown = self._shown(messages, message)
+        for item in talk.head(n):
+            shown = self._shown(talk, item)
             if shown is UNSET:
                 return UNSET
             items.append(shown)
-        return Window(tuple(items), messages.span.ends_within(n))
+        return Window(tuple(items), span.ends_within(n))
 
-    def _change(self, event: AboutMessages) -> None:
-        id = event.conversation_id
-        messages = self._known.get(id)
-        if messages is None:
-            return
-        last = messages.last
-        match event:
-            case MessageCreated(state=message):
-                most = self._notes.held.get(MessagesKey(id), 1)
-                has_changed = messages.created(self._introduce(message), most)
-            case MessageEdited(message_id=message_id, diff=diff):
-                has_changed = messages.edited(message_id, diff)
-            case MessageDeleted(message_id=message_id, new_last_message=new):
-                has_changed = messages.deleted(message_id, self._introduce(new) if new else new)
-            case _:
-                has_changed = messages.cleared()
-        if has_changed:
-            self._notes.touch(MessagesKey(id))
-            if messages.last is not last:
-                self._notes.touch(LastKey(id))
+    def _shown(self, talk: Talk, item: Item) -> MessageSnapshot | UnsetType:
+        message = item.message
+        sender = None if message.sender_id is None else self._users.get(message.sender_id)
+        replied = message.referenced_message_id
+        referenced = None if replied is None else self._quote(talk, replied)
+        if sender is UNSET or referenced is UNSET:
+            return UNSET
+        return item.portrait(sender, referenced)
 
-    def _is_held(self, id: str) -> bool:
-        return LastKey(id) in self._notes.held or MessagesKey(id) in self._notes.held
+    def _quote(self, talk: Talk, id: str) -> ReferencedMessageSnapshot | UnsetType | None:
+        item = talk.get(id)
+        if item is None or item is UNSET:
+            return item
+        message = item.message
+        sender = None if message.sender_id is None else self._users.get(message.sender_id)
+        return UNSET if sender is UNSET else item.quote(sender)
 
-    def _load_last(self, id: str, last: Message | None) -> None:
-        known = self._known.get(id)
-        if known is None or known.span.cursor is UNSET or known.last is UNSET:
-            self._known[id] = MessageList((last,), UNSET) if last else MessageList()
-        elif last:
-            known.put(last)
-        self._notes.touch(LastKey(id), MessagesKey(id))
+    def _touch(self, id: str, talk: Talk, changed: Collection[str]) -> None:
+        """These messages have changed: tell of those that are wanted by themselves."""
+        for message in changed:
+            if message in talk.wanted:
+                self._notes.touch(SaidKey(id, message), MessageKey(id, message))
 
     def _introduce(self, message: Message) -> Message:
         """Take the sender that may come with a message; return the rest."""
@@ -253,6 +358,19 @@ class Messages(Noun[AnyMessages]):
             self._users.meet(message.sender_id, sender)
         return structs.replace(message, sender=UNSET)
 
-    def _shown(self, messages: MessageList, message: Message) -> MessageSnapshot | UnsetType:
-        sender = None if message.sender_id is None else self._users.get(message.sender_id)
-        return UNSET if sender is UNSET else messages.portrait(message, sender)
+
+def _around(id: str, talk: Talk, item: Item) -> Iterator[Key]:
+    """Yield what is needed to show one of the newest messages of a conversation."""
+    yield from _sender(item.message)
+    replied = item.message.referenced_message_id
+    if replied is None:
+        return
+    other = talk.get(replied)
+    if other and talk.shows(replied):
+        yield from _sender(other.message)
+    else:
+        yield SaidKey(id, replied)
+
+
+def _sender(message: Message) -> tuple[Key, ...]:
+    return () if message.sender_id is None else (UserKey(message.sender_id),)

@@ -20,17 +20,32 @@ from rtflow.model.content import (
     TextBlock,
     plaintext,
 )
-from rtflow.model.entities import Conversation, Message, ReactionDiff, ReactionSummary, User
+from rtflow.model.entities import (
+    Conversation,
+    Message,
+    Participant,
+    ReactionDiff,
+    ReactionSummary,
+    User,
+)
 from rtflow.model.frozen import EMPTY, FrozenDict, merged
 from rtflow.model.snapshots import (
     ConversationSnapshot,
     MessageSnapshot,
+    ParticipantSnapshot,
     ReactionSummarySnapshot,
     ReferencedMessageSnapshot,
     UserSnapshot,
 )
 
-__all__ = ["conversation_snapshot", "message_snapshot", "patched", "user_snapshot"]
+__all__ = [
+    "conversation_snapshot",
+    "message_snapshot",
+    "participant_snapshot",
+    "patched",
+    "referenced_snapshot",
+    "user_snapshot",
+]
 
 E = TypeVar("E", bound=Struct)
 NO_REACTION: Final = ReactionSummary(created_at=0, count=0, current_user_reacted=False)
@@ -87,6 +102,23 @@ def message_snapshot(
     )
 
 
+def referenced_snapshot(message: Message, sender: UserSnapshot | None) -> ReferencedMessageSnapshot:
+    """What users see of a message where another one replies to it."""
+    return ReferencedMessageSnapshot(
+        id=message.id,
+        type=message.type,
+        sender=sender,
+        content=tuple(map(_frozen_block, message.content)),
+        plaintext=plaintext(message.content),
+        custom=_frozen(message.custom),
+        created_at=message.created_at,
+        edited_at=message.edited_at,
+        origin=message.origin,
+        referenced_message_id=message.referenced_message_id,
+        reactions=_reactions(message),
+    )
+
+
 def _reacted(
     known: Mapping[str, ReactionSummary], diff: Mapping[str, ReactionDiff | None]
 ) -> dict[str, ReactionSummary]:
@@ -130,6 +162,13 @@ def conversation_snapshot(it: Conversation, last: MessageSnapshot | None) -> Con
         everyone_read_until=it.everyone_read_until,
         access=it.access,
         notify=it.notify,
+    )
+
+
+def participant_snapshot(it: Participant, user: UserSnapshot | None) -> ParticipantSnapshot:
+    """What users see of a membership."""
+    return ParticipantSnapshot(
+        user=user, access=it.access, notify=it.notify, joined_at=it.joined_at
     )
 
 

@@ -21,7 +21,11 @@ from rtflow.client.state.asks import Ask, Gap, Outcome, Topic
 from rtflow.client.state.keys import Key
 from rtflow.client.state.messages import Messages
 from rtflow.client.state.noun import Notes, Noun
+from rtflow.client.state.participants import Participants, SingleParticipants
+from rtflow.client.state.presence import Presence
+from rtflow.client.state.reactions import Reactions
 from rtflow.client.state.sides import Sides
+from rtflow.client.state.typists import Typists
 from rtflow.client.state.users import Users
 from rtflow.errors import Forbidden, NotFound, RtflowError
 from rtflow.model.events import Event
@@ -44,7 +48,16 @@ class State:
         self.sides = Sides(self._notes, me, self.messages)
         self.writing = self.sides.known.writing
         """Conversations that this session is writing to: lists wait for what comes of it."""
-        self.nouns: tuple[AnyNoun, ...] = (self.sides, self.messages, self.users)  # reads go so
+        self.nouns: tuple[AnyNoun, ...] = (  # reads leave in this order
+            self.sides,
+            self.messages,
+            SingleParticipants(self._notes, self.users),
+            Participants(self._notes, self.users),
+            Reactions(self._notes, self.users),
+            Typists(self._notes, self.users),
+            Presence(self._notes, self.users),
+            self.users,
+        )
         self._by_kind: dict[type[Key], AnyNoun] = {}
         self._by_answer: dict[AnyEndpoint, AnyNoun] = {}
         self._by_event = defaultdict[type, list[AnyNoun]](list)

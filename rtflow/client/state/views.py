@@ -14,16 +14,31 @@ from rtflow.client.state.keys import (
     ConversationKey,
     Key,
     ListKey,
+    MessageKey,
     MessagesKey,
+    OnlineKey,
+    ParticipantKey,
+    ParticipantsKey,
+    ReactionsKey,
     SideKey,
     TotalKey,
+    TypingKey,
     UserKey,
 )
 from rtflow.client.state.portraits import conversation_snapshot, message_snapshot, user_snapshot
 from rtflow.client.state.state import State
 from rtflow.model.filters import Filter
 from rtflow.model.params import UserIds
-from rtflow.model.snapshots import ConversationSnapshot, MessageSnapshot, UserSnapshot, Window
+from rtflow.model.snapshots import (
+    ConversationSnapshot,
+    MessageSnapshot,
+    ParticipantSnapshot,
+    ReactionSnapshot,
+    TypingSnapshot,
+    UserOnlineSnapshot,
+    UserSnapshot,
+    Window,
+)
 from rtflow.wire.endpoints import GET_CONVERSATION, GET_USERS
 
 if TYPE_CHECKING:
@@ -32,8 +47,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ConversationView",
     "ListView",
+    "MessageView",
     "MessagesView",
+    "OnlineView",
+    "ParticipantView",
+    "ParticipantsView",
+    "ReactionsView",
     "TotalView",
+    "TypingView",
     "UnreadView",
     "UserView",
     "View",
@@ -123,7 +144,7 @@ class ConversationView(View[ConversationSnapshot | None], frozen=True):
         return Ask(GET_CONVERSATION, (self.key.conversation,), WITH_LAST)
 
     def answer(self, outcome: Any) -> ConversationSnapshot | UnsetType | None:  # Any: as in View
-        """Return the value, unless the answer lacks the last message or its sender."""
+        """Return the value, unless the answer lacks the last message, or what belongs to that."""
         if outcome is None:
             return None
         last: Message | UnsetType | None = outcome.last_message
@@ -131,8 +152,19 @@ class ConversationView(View[ConversationSnapshot | None], frozen=True):
             return conversation_snapshot(outcome, None)
         if last is UNSET or (last.sender is UNSET and last.sender_id is not None):
             return UNSET
+        if last.referenced_message_id is not None:
+            return UNSET
         sender = user_snapshot(last.sender) if last.sender else None
         return conversation_snapshot(outcome, message_snapshot(last, sender))
+
+
+class MessageView(View[MessageSnapshot | None], frozen=True):
+    """One message."""
+
+    @classmethod
+    def of(cls, conversation: str, id: str) -> "MessageView":
+        """Look at this message of this conversation."""
+        return cls(MessageKey(conversation, id))
 
 
 class MessagesView(View[Window[MessageSnapshot] | None], frozen=True):
@@ -142,6 +174,51 @@ class MessagesView(View[Window[MessageSnapshot] | None], frozen=True):
     def of(cls, id: str, n: int) -> "MessagesView":
         """Look at `n` messages of this conversation."""
         return cls(MessagesKey(id), n)
+
+
+class ParticipantView(View[ParticipantSnapshot | None], frozen=True):
+    """Somebody's membership of a conversation."""
+
+    @classmethod
+    def of(cls, conversation: str, user: str) -> "ParticipantView":
+        """Look at this user in this conversation."""
+        return cls(ParticipantKey(conversation, user))
+
+
+class ParticipantsView(View[Window[ParticipantSnapshot] | None], frozen=True):
+    """Who joined a conversation last."""
+
+    @classmethod
+    def of(cls, conversation: str, n: int) -> "ParticipantsView":
+        """Look at `n` participants of this conversation."""
+        return cls(ParticipantsKey(conversation), n)
+
+
+class ReactionsView(View[Window[ReactionSnapshot] | None], frozen=True):
+    """Who reacted first to a message with one emoji."""
+
+    @classmethod
+    def of(cls, conversation: str, message: str, emoji: str, n: int) -> "ReactionsView":
+        """Look at `n` reactions to this message with this emoji."""
+        return cls(ReactionsKey(conversation, message, emoji), n)
+
+
+class TypingView(View[TypingSnapshot | None], frozen=True):
+    """Who is writing in a conversation."""
+
+    @classmethod
+    def of(cls, conversation: str) -> "TypingView":
+        """Look at this conversation."""
+        return cls(TypingKey(conversation))
+
+
+class OnlineView(View[UserOnlineSnapshot | None], frozen=True):
+    """Whether a user has a connection."""
+
+    @classmethod
+    def of(cls, user: str) -> "OnlineView":
+        """Look at this user."""
+        return cls(OnlineKey(user))
 
 
 class ListView(View[Window[ConversationSnapshot]], frozen=True):
