@@ -34,7 +34,8 @@ from rtflow.server.domain.sides import sides
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
 from rtflow.server.gateway.fanout import Fanout
-from rtflow.server.gateway.node import Node
+from rtflow.server.gateway.node import Node, unix_ms
+from rtflow.server.gateway.signals import Signals
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
 from rtflow.server.serve import Address
@@ -83,7 +84,7 @@ class App:
         """Run the app: opens the database, closes it at the end. Under `serve` that is done
         already."""
         self._warn()
-        settings, bus = self.settings, LocalBus()
+        settings, limits, bus = self.settings, self.settings.limits, LocalBus()
         async with AsyncExitStack() as parts:
             parts.enter_context(_switching(SWITCH_INTERVAL))
             store = await open_sqlite(settings.database, bus.publish)
@@ -94,14 +95,20 @@ class App:
             parts.push_async_callback(tasks.__aexit__, None, None, None)
             eager = Eager(tasks)
             fanout = Fanout(store, eager, sides)
+            signals = Signals(store, limits, unix_ms, tell=bus.tell, hand_on=fanout.hand_on)
+            parts.callback(signals.close)
             bus.listen(fanout.deliver)
+            bus.listen(signals.follow)  # after it, so that what follows from a change comes later
+            bus.listen_for_signals(signals.hear)
             node = Node(
                 store=store,
                 fanout=fanout,
                 eager=eager,
                 authenticator=self._authenticator,
-                limits=settings.limits,
+                signals=signals,
+                limits=limits,
                 rules=settings.rules,
+                clock=unix_ms,
             )
             self._store, self._endpoint = store, Endpoint(node)
             try:

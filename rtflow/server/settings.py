@@ -92,6 +92,14 @@ class Settings(BaseSettings):
     authentication_timeout: float = Field(default=10, gt=0)
     """Seconds that a connection may be without a valid token."""
 
+    offline_delay: float = Field(default=2, ge=0, le=60)
+    """Seconds for which a user counts as connected after his last connection has ended, so that a
+    page that is reloaded does not flap."""
+
+    typing_timeout: float = Field(default=10, gt=0, le=600)
+    """Seconds after which somebody who is marked as typing, and not again, counts as having
+    stopped."""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -166,6 +174,8 @@ class Settings(BaseSettings):
             requests_in_flight=self.max_requests_in_flight,
             outbox=self.max_outbox_bytes,
             authentication=self.authentication_timeout,
+            absence=self.offline_delay,
+            typing=self.typing_timeout,
         )
 
 

@@ -31,3 +31,9 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     authentication: float = 10
     """How long a connection may go without a valid token."""
+
+    absence: float = 2
+    """How long a user counts as connected after his last connection has ended."""
+
+    typing: float = 10
+    """How long a mark of typing lasts that is not repeated."""
