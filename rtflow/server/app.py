@@ -178,7 +178,12 @@ async def running(settings: Settings | None = None) -> AsyncGenerator[Address]:
 
 
 def _host_limits(settings: Settings) -> HostLimits:
-    return HostLimits(message_size=settings.max_frame_bytes)
+    # A client that has just answered one ping is asked again a third later, has a third to answer,
+    # and a third more if it takes what it is sent: it is cut before the whole time is over.
+    third = settings.silence_timeout / 3
+    return HostLimits(
+        message_size=settings.max_frame_bytes, ping_interval=third, ping_timeout=third
+    )
 
 
 @contextmanager

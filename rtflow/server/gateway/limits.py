@@ -32,6 +32,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     authentication: float = 10
     """How long a connection may go without a valid token."""
 
+    silence: float = 60
+    """How long a connection may bring nothing before it counts as dead. Under our own host that is
+    the answer to its pings (gateway/uvicorn/limits.py); under another one a message of the client,
+    and clients send one every 25 s (protocol.md 2.3)."""
+
     absence: float = 2
     """How long a user counts as connected after his last connection has ended."""
 
