@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     """Seconds after which somebody who is marked as typing, and not again, counts as having
     stopped."""
 
+    translation_timeout: float = Field(default=8, gt=0)
+    """Seconds that a translation may take, waiting for its turn included."""
+
+    max_translations: int = Field(default=16, ge=1, le=1000)
+    """Requests for translation that are at work at a time."""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -182,6 +188,8 @@ class Settings(BaseSettings):
             silence=self.silence_timeout,
             absence=self.offline_delay,
             typing=self.typing_timeout,
+            translation=self.translation_timeout,
+            translations=self.max_translations,
         )
 
 

@@ -15,8 +15,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from msgspec import Raw
+
 from rtflow.model.entities import Conversation, Online, Typing, User
-from rtflow.model.params import Empty, GetConversation, UserIds
+from rtflow.model.params import Empty, GetConversation, Translate, UserIds
 from rtflow.server.domain.conversations import create_conversation, set_conversation
 from rtflow.server.domain.messages import messages, send_message
 from rtflow.server.domain.participants import delete_participant, participant_actions
@@ -87,6 +89,10 @@ async def _mark_typing(node: Node, actor: str, conversation_id: str, _params: Em
     return await node.signals.mark_typing(actor, conversation_id)
 
 
+async def _translate(node: Node, actor: str, conversation_id: str, params: Translate) -> Raw:
+    return await node.translator.translate(actor, conversation_id, params)
+
+
 WRITES: Final[dict[AnyEndpoint, Work]] = {
     table.CREATE_USER: create_user,
     table.SET_USER: set_user,
@@ -115,6 +121,7 @@ LATE: Final[dict[AnyEndpoint, Take]] = {
 
 ERRANDS: Final[dict[AnyEndpoint, Errand]] = {
     table.MARK_TYPING: _mark_typing,
+    table.TRANSLATE: _translate,
 }
 
 WATCHES: Final[dict[AnyEndpoint, Kind]] = {

@@ -42,3 +42,10 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     typing: float = 10
     """How long a mark of typing lasts that is not repeated."""
+
+    translation: float = 8
+    """How long a translation may take, waiting for its turn included. It is less than the 10 s for
+    which our client waits, so that it hears of a failure."""
+
+    translations: int = 16
+    """How many of them may be at work at a time."""

@@ -14,6 +14,7 @@ from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.fanout import Fanout
 from rtflow.server.gateway.limits import Limits
 from rtflow.server.gateway.signals import Signals
+from rtflow.server.gateway.translator import Translator
 from rtflow.server.store.interface import Store
 
 __all__ = ["Node", "unix_ms"]
@@ -35,13 +36,14 @@ class Node:
         eager: Eager,
         authenticator: Authenticator,
         signals: Signals,
+        translator: Translator,
         limits: Limits,
         rules: Rules,
         clock: Callable[[], int] = unix_ms,
     ) -> None:
         self.store, self.fanout, self.eager = store, fanout, eager
         self.authenticator, self.limits, self.rules = authenticator, limits, rules
-        self.signals, self.clock = signals, clock
+        self.signals, self.translator, self.clock = signals, translator, clock
         self.cut_off = 0  # clients that did not read
         self._connections: Counter[str] = Counter()
 
