@@ -59,6 +59,8 @@ from rtflow.model.content import (
     TextBlock,
 )
 from rtflow.model.filters import ConversationFilter
+from rtflow.model.markup import parse as parse_markup
+from rtflow.model.markup import to_markup
 from rtflow.model.snapshots import (
     ConnectionState,
     ConversationSnapshot,
@@ -119,4 +121,6 @@ __all__ = [
     "UserRef",
     "UserSnapshot",
     "Window",
+    "parse_markup",
+    "to_markup",
 ]
