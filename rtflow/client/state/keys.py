@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from msgspec import UNSET, Struct, structs
 
-from rtflow.model.filters import AnyOf, ConversationFilter, Filter
+from rtflow.model.filters import AnyOf, ConversationFilter, Filter, normalised
 from rtflow.model.frozen import FrozenDict
 
 __all__ = [
@@ -60,7 +60,8 @@ class ListKey(Struct, frozen=True):
 
     @classmethod
     def of(cls, given: Filter) -> "ListKey":
-        """Return the key of a filter; equal filters have equal keys."""
+        """Return the key of a filter; filters that mean the same have equal keys."""
+        given = normalised(given)
         if isinstance(given, ConversationFilter):
             return cls(_hashable(given))
         any_of: AnyOf = ("any", tuple(map(_hashable, given[1])))
