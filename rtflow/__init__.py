@@ -21,6 +21,7 @@ from rtflow.client.refs import (
     ParticipantRef,
     UserRef,
 )
+from rtflow.client.refs.search import Search
 from rtflow.client.session import Session
 from rtflow.client.stream import Stream
 from rtflow.errors import (
@@ -55,6 +56,7 @@ from rtflow.model.content import (
     Link,
     LocationBlock,
     Mention,
+    SendFileBlock,
     Strikethrough,
     TextBlock,
 )
@@ -66,6 +68,8 @@ from rtflow.model.snapshots import (
     ConversationSnapshot,
     MessageSnapshot,
     ParticipantSnapshot,
+    SearchMessageSnapshot,
+    TranslatedMessage,
     UserSnapshot,
     Window,
 )
@@ -109,6 +113,9 @@ __all__ = [
     "RequestRefused",
     "RequestTimedOut",
     "RtflowError",
+    "Search",
+    "SearchMessageSnapshot",
+    "SendFileBlock",
     "ServerFailed",
     "Session",
     "SessionClosed",
@@ -117,6 +124,7 @@ __all__ = [
     "Strikethrough",
     "TextBlock",
     "TooManyRequests",
+    "TranslatedMessage",
     "Unauthorized",
     "UserRef",
     "UserSnapshot",

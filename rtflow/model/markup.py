@@ -44,6 +44,7 @@ from rtflow.model.content import (
     Strikethrough,
     TextBlock,
 )
+from rtflow.model.frozen import FrozenDict
 from rtflow.model.links import links as unmarked_links
 
 __all__ = ["parse", "to_markup"]
@@ -249,7 +250,8 @@ def _link_tags(text: str) -> Iterator[Piece]:
             node: Link | ActionLink | ActionButton = Link(text[tag.start() + 1 : bar], children)
         elif at < bar:
             name, _, query = text[at:bar].partition("?")
-            node = action(name, dict(parse_qsl(query, keep_blank_values=True)), children)
+            params = FrozenDict(parse_qsl(query, keep_blank_values=True))
+            node = action(name, params, children)
         else:
             continue
         at = end + 1
