@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rtflow.errors import NotFound, RequestRefused, ServerFailed, Unauthorized, refusal
-from rtflow.server.auth import DEVELOPMENT_TOKEN, Authenticator
+from rtflow.server.auth import Authenticator
 from rtflow.server.http.requests import ids_in, json, refused, require_app
 from rtflow.server.store.awaited import committed, nothing
 from rtflow.server.store.interface import Steps, Store
@@ -60,13 +60,13 @@ class Routes:
 
     async def token(self, request: Request) -> Response:
         """Give a token to anybody on this machine; with a secret, to nobody."""
-        app_id, _ = ids_in(request.scope, "api", "v0", None, "bokens", None)
+        app_id, user_id = ids_in(request.scope, "api", "v0", None, "bokens", None)
         require_app(request.scope, app_id, self._authenticator)
         if not self._authenticator.is_development:
             raise Unauthorized(
                 "TOKEN_REQUIRED", "this app wants tokens signed with its secret (`rtflow token`)"
             )
-        return json(Boken(DEVELOPMENT_TOKEN))
+        return json(Boken(self._authenticator.boken(user_id)))
 
     async def health(self, _request: Request) -> Response:
         """Read the store and commit to it."""
