@@ -145,6 +145,14 @@ class Store(Protocol):
         """Run a query that only reads, on the last committed state."""
         ...
 
+    async def search(self, query: Query[T]) -> Reading[T]:
+        """Run a query that may take long, as `read` does, beside all else.
+
+        Being cancelled stops it. It still ought to look at a bounded piece at a time: those of
+        several callers take turns.
+        """
+        ...
+
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:
         """Return the changes above a number, in order; None when the log does not reach back."""
         ...

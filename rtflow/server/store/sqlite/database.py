@@ -77,10 +77,14 @@ def drive(steps: Steps[T], connection: sqlite3.Connection, before_write: Callabl
 
 
 class Database(Struct, frozen=True):
-    """The open connections. `lock` keeps other servers out until it is closed."""
+    """The open connections. `lock` keeps other servers out until it is closed.
+
+    `searcher` is for reads that take long, and is closed by who uses it; None in memory.
+    """
 
     writer: sqlite3.Connection
     reader: sqlite3.Connection
+    searcher: sqlite3.Connection | None
     lock: sqlite3.Connection | None
 
     @property
@@ -109,7 +113,7 @@ def open_database(path: str | Path) -> Database:
     if str(path) == MEMORY:
         writer = _connect(MEMORY)
         _prepare(writer, MEMORY)
-        return Database(writer, writer, None)
+        return Database(writer, writer, None, None)
     file = str(Path(path).resolve())  # one file has one lock, whatever it is called
     with ExitStack() as opened:
         try:
@@ -117,7 +121,10 @@ def open_database(path: str | Path) -> Database:
             writer = opened.enter_context(closing(_connect(file)))
             _prepare(writer, file)
             reader = opened.enter_context(closing(_connect(file)))
-            reader.execute("PRAGMA query_only = ON")
+            searcher = opened.enter_context(closing(_connect(file)))
+            searcher.execute("PRAGMA temp_store = FILE")  # it may have to sort very much
+            for connection in (reader, searcher):
+                connection.execute("PRAGMA query_only = ON")
             for connection in (writer, reader):  # from now on waiting would stall the loop
                 connection.execute("PRAGMA busy_timeout = 0")
         except sqlite3.Error as exc:
@@ -128,7 +135,7 @@ def open_database(path: str | Path) -> Database:
                 what_to_do = "close the program that has it open, then try again"
             raise UnusableDatabase(file, str(exc), what_to_do) from exc
         opened.pop_all()  # to be closed by `close` from now on
-        return Database(writer, reader, lock)
+        return Database(writer, reader, searcher, lock)
 
 
 def _connect(file: str) -> sqlite3.Connection:
