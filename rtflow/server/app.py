@@ -30,6 +30,7 @@ from starlette.types import Receive, Scope, Send
 from rtflow.errors import ServerFailed
 from rtflow.server.auth import SHORTEST_SECRET, Authenticator
 from rtflow.server.bus.local import LocalBus
+from rtflow.server.chores import keep_house
 from rtflow.server.domain.sides import sides
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
@@ -64,7 +65,9 @@ class App:
         self._authenticator = Authenticator(
             settings.app, settings.key, leeway=settings.token_leeway
         )
-        self._http = http_app(self._authenticator, lambda: self._store, self._lifespan)
+        self._http = http_app(
+            self._authenticator, lambda: self._store, self._lifespan, settings.http_limits
+        )
         self._store: Store | None = None
         self._endpoint: Endpoint | None = None
 
@@ -95,6 +98,8 @@ class App:
             eager = Eager(tasks)
             fanout = Fanout(store, eager, sides)
             bus.listen(fanout.deliver)
+            chores = tasks.create_task(keep_house(store))
+            parts.callback(chores.cancel)
             node = Node(
                 store=store,
                 fanout=fanout,

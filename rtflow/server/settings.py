@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from rtflow.server.domain.rules import Rules
 from rtflow.server.gateway.limits import Limits
+from rtflow.server.http.limits import HttpLimits
 from rtflow.wire.codec import MAX_FRAME
 
 __all__ = ["Settings"]
@@ -91,6 +92,9 @@ class Settings(BaseSettings):
 
     authentication_timeout: float = Field(default=10, gt=0)
     """Seconds that a connection may be without a valid token."""
+
+    max_searches_per_user: int = Field(default=10, ge=1)
+    """Searches that one user may have under way; one more is refused with 429."""
 
     @classmethod
     def settings_customise_sources(
@@ -167,6 +171,11 @@ class Settings(BaseSettings):
             outbox=self.max_outbox_bytes,
             authentication=self.authentication_timeout,
         )
+
+    @property
+    def http_limits(self) -> HttpLimits:
+        """What the HTTP half is told."""
+        return HttpLimits(searches_per_user=self.max_searches_per_user)
 
 
 def _is_loopback(host: str) -> bool:

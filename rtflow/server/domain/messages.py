@@ -17,6 +17,7 @@ from rtflow.model.events import MessageCreated
 from rtflow.model.params import ListPage, SendMessage
 from rtflow.server.domain.content import checked_content
 from rtflow.server.domain.conversations import standing_of
+from rtflow.server.domain.indexing import index_message
 from rtflow.server.domain.many import rows_among
 from rtflow.server.domain.merging import merge_map
 from rtflow.server.domain.paging import LATEST, Position, Time, place, resume
@@ -32,7 +33,7 @@ from rtflow.server.store.interface import Entry, Outcome, SideTouched, Steps, on
 from rtflow.wire.codec import decoder, encode
 from rtflow.wire.endpoints import Sent
 
-__all__ = ["last_messages", "messages", "send_message"]
+__all__ = ["last_messages", "messages", "messages_by_ids", "send_message"]
 
 DAY: Final = 24 * 60 * 60 * 1000  # milliseconds
 
@@ -44,6 +45,7 @@ PAGE: Final = (
     f"SELECT {COLUMNS} FROM messages m WHERE m.conversation_id = ?1 AND m.created_at < ?2"
     " ORDER BY m.created_at DESC LIMIT ?3"
 )
+BY_IDS: Final = f"SELECT {COLUMNS} FROM messages m WHERE m.id IN ({{ids}})"
 LAST: Final = (
     f"SELECT {COLUMNS}, c.id, u.id, u.name, u.role, u.custom, u.locale, u.photo_url,"
     " u.welcome_message FROM conversations c"
@@ -134,6 +136,7 @@ def send_message(
             message_id,
             now,
         )
+    yield from index_message(message_id, conversation_id, params.content)
     message = Message(
         id=message_id,
         sender_id=actor,
@@ -160,6 +163,12 @@ def messages(actor: str, conversation_id: str, params: ListPage) -> Steps[Page[M
     shown = tuple(_message(row) for row in found[: params.limit])
     more = len(found) > params.limit
     return Page(shown, place(Before(shown[-1].created_at)) if more else None)
+
+
+def messages_by_ids(_actor: str, ids: Sequence[str]) -> Steps[dict[str, Message]]:
+    """Return those of the messages that exist, by id. Whether the actor may see them: search.py."""
+    found = yield from rows_among(_MessageRow, BY_IDS, ids=ids)
+    return {row.id: _message(row) for row in found}
 
 
 def last_messages(conversation_ids: Sequence[str]) -> Steps[dict[str, Message]]:

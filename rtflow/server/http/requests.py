@@ -7,16 +7,17 @@ where the app is mounted.
 from ipaddress import ip_address
 from urllib.parse import quote, unquote
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from rtflow.errors import BadRequest, Forbidden, NotFound, RequestRefused
+from rtflow.errors import BadRequest, Forbidden, NotFound, RequestRefused, Unauthorized
 from rtflow.model.ids import checked_id
 from rtflow.server.auth import Authenticator
 from rtflow.wire.codec import encode
 from rtflow.wire.endpoints import Problem
 
-__all__ = ["ids_in", "json", "refused", "require_app"]
+__all__ = ["caller", "ids_in", "json", "refused", "require_app"]
 
 
 def require_app(scope: Scope, app_id: str, authenticator: Authenticator) -> None:
@@ -27,6 +28,15 @@ def require_app(scope: Scope, app_id: str, authenticator: Authenticator) -> None
         raise Forbidden(
             "DEVELOPMENT_MODE", "without a secret, this server serves its own machine only"
         )
+
+
+def caller(request: Request, authenticator: Authenticator) -> str:
+    """Return who asks, by the token of a request to an app. Raises for other apps and no token."""
+    require_app(request.scope, request.path_params["app"], authenticator)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("TOKEN_REQUIRED", "give a token: `Authorization: Bearer ...`")
+    return authenticator.holder(token.strip()).user_id
 
 
 def ids_in(scope: Scope, *template: str | None) -> list[str]:
@@ -67,4 +77,6 @@ def refused(refusal: RequestRefused) -> Response:
     response = json(Problem(refusal.code, refusal.reasons), refusal.status)
     if refusal.status == 503:
         response.headers["retry-after"] = "5"
+    elif refusal.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
     return response

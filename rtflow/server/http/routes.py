@@ -1,8 +1,10 @@
-"""The HTTP half of the API: does the app exist, tokens for development, health.
+"""The HTTP half of the API: all routes; does the app exist, tokens for development, health.
 
-    GET /api/v0/{app}                   200 if the app exists
-    GET /api/v0/{app}/bokens/{user}     a token, in development mode only
-    GET /healthz                        200 when the store reads and commits
+    GET  /api/v0/{app}                                   200 if the app exists
+    GET  /api/v0/{app}/bokens/{user}                     a token, in development mode only
+    GET  /public_api/v1/{app}/me/messages/search         search.py
+    GET  /public_api/v1/{app}/me/conversations/search
+    GET  /healthz                                        200 when the store reads and commits
 
 Not here: the websocket (gateway/endpoint.py), what a token is worth (rtflow.server.auth).
 """
@@ -11,19 +13,24 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from msgspec import Struct
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rtflow.errors import NotFound, RequestRefused, ServerFailed, Unauthorized, refusal
+from rtflow.errors import RequestRefused, ServerFailed, Unauthorized
 from rtflow.server.auth import Authenticator
-from rtflow.server.http.requests import ids_in, json, refused, require_app
+from rtflow.server.domain.search import ConversationSearch, MessageSearch
+from rtflow.server.http.limits import HttpLimits
+from rtflow.server.http.refusals import HANDLERS, Faults
+from rtflow.server.http.requests import ids_in, json, require_app
+from rtflow.server.http.search import SearchPage
+from rtflow.server.http.turns import Turns
 from rtflow.server.store.awaited import committed, nothing
 from rtflow.server.store.interface import Steps, Store
 
@@ -85,47 +92,30 @@ def _glance() -> Steps[None]:
     yield from ()
 
 
-async def _refuse(_request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, RequestRefused)
-    return refused(exc)
-
-
-async def _refuse_plainly(request: Request, exc: Exception) -> Response:
-    """Give Starlette's own refusals, such as 404 and 405, the form of ours."""
-    assert isinstance(exc, HTTPException)
-    if exc.status_code == 404:
-        return refused(NotFound("UNKNOWN_PATH", f"there is nothing at {request.url.path[:200]}"))
-    code = exc.detail.upper().replace(" ", "_")
-    return refused(refusal(exc.status_code, code, (exc.detail,)))
-
-
-async def _fail(_request: Request, _exc: Exception) -> Response:
-    """Starlette hands the exception on to the host, which logs it."""
-    return refused(ServerFailed("INTERNAL", "the server failed on this request; its log says why"))
-
-
 def http_app(
     authenticator: Authenticator,
     store: Callable[[], Store | None],
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    limits: HttpLimits,
 ) -> Starlette:
     """Build the application for everything but websockets."""
     routes = Routes(authenticator, store)
+    searches = Turns("searches", per_user=limits.searches_per_user, in_all=limits.searches)
+    search = partial(SearchPage, store=store, authenticator=authenticator, turns=searches)
     # Browsers ask before each request of the official client; tokens are no cookies, so any page
     # may.
     cors = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    here = "/public_api/v1/{app}"
     app = Starlette(
         routes=[
             Route("/api/v0/{app}", routes.app),
             Route("/api/v0/{app}/bokens/{user:path}", routes.token),
+            Route(f"{here}/me/messages/search", search(MessageSearch), methods=["GET"]),
+            Route(f"{here}/me/conversations/search", search(ConversationSearch), methods=["GET"]),
             Route("/healthz", routes.health),
         ],
-        middleware=[cors],
-        exception_handlers={
-            RequestRefused: _refuse,
-            HTTPException: _refuse_plainly,
-            Exception: _fail,
-        },
+        middleware=[cors, Middleware(Faults)],
+        exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

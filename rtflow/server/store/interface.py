@@ -33,6 +33,7 @@ __all__ = [
     "one",
     "rows",
     "run",
+    "run_late",
 ]
 
 T = TypeVar("T")
@@ -78,11 +79,15 @@ class Change(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """One SQL statement with `?1`-style parameters. `kind`: the Struct that a row becomes."""
+    """One SQL statement with `?1`-style parameters. `kind`: the Struct that a row becomes.
+
+    `is_late`: it may wait until the end of the transaction, behind those of later commands.
+    """
 
     sql: str
     args: tuple[Any, ...]  # Any: what the driver binds (str, int, float, bytes, None)
     kind: type[Struct] | None
+    is_late: bool = False
 
 
 Steps: TypeAlias = Generator[Statement, Any, T]  # Any: the rows that the statement's kind promises
@@ -103,6 +108,14 @@ def rows(kind: type[S], sql: str, *args: object) -> Steps[list[S]]:
 def run(sql: str, *args: object) -> Steps[None]:
     """Write."""
     yield Statement(sql, args, None)
+
+
+def run_late(sql: str, *args: object) -> Steps[None]:
+    """Write what no command reads, nor depends on: at the end of the transaction if that is better.
+
+    SQLite's full-text index spills what it has gathered at each savepoint, so at each command.
+    """
+    yield Statement(sql, args, None, is_late=True)
 
 
 class Outcome(Struct, Generic[T], frozen=True):

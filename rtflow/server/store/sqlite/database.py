@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from rtflow.server.store.interface import Steps, UnusableDatabase
+from rtflow.server.store.interface import Statement, Steps, UnusableDatabase
 
 __all__ = ["MEMORY", "Database", "drive", "is_busy", "is_storage_trouble", "open_database"]
 
@@ -56,16 +56,17 @@ def is_busy(exc: Exception) -> bool:
     return _primary_code(exc) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def drive(steps: Steps[T], connection: sqlite3.Connection, before_write: Callable[[], None]) -> T:
-    """Run a command or a query to its end. `before_write` may object."""
+def drive(
+    steps: Steps[T], connection: sqlite3.Connection, write: Callable[[Statement], object]
+) -> T:
+    """Run a command or a query to its end. `write` carries out what writes, or objects."""
     execute = connection.execute
     answer: list[Any] | None = None  # Any: rows of the kind that the statement names
     try:
         while True:
             statement = steps.send(answer)
             if statement.kind is None:
-                before_write()
-                execute(statement.sql, statement.args)
+                write(statement)
                 answer = None
             else:
                 answer = list(starmap(statement.kind, execute(statement.sql, statement.args)))

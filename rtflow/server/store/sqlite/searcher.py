@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NoReturn, TypeVar
 
-from rtflow.server.store.interface import Query, Reading
+from rtflow.server.store.interface import Query, Reading, Statement
 from rtflow.server.store.sqlite import log
 from rtflow.server.store.sqlite.database import drive
 
@@ -61,5 +61,5 @@ class Searcher:
                 connection.execute("ROLLBACK")
 
 
-def _only_reads() -> NoReturn:
+def _only_reads(_write: Statement) -> NoReturn:
     raise TypeError("a query only reads")

@@ -28,7 +28,15 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from rtflow.errors import RequestRefused, ServerFailed, TooManyRequests
-from rtflow.server.store.interface import Change, Command, Publish, Query, Reading, Settle
+from rtflow.server.store.interface import (
+    Change,
+    Command,
+    Publish,
+    Query,
+    Reading,
+    Settle,
+    Statement,
+)
 from rtflow.server.store.sqlite import log
 from rtflow.server.store.sqlite.database import (
     Database,
@@ -190,6 +198,7 @@ class SqliteStore:
             group.run(*self._waiting.popleft())
             if time.perf_counter() > deadline:
                 break
+        group.finish()
         if group.wrote and self._untrimmed + len(group.changes) >= TRIM_EVERY:
             group.trim(self._kept_changes)
 
@@ -337,7 +346,7 @@ def _tell(settle: AnySettle, answer: "Reading[Any] | Exception") -> None:  # Any
         _logger.exception("settling a command failed")
 
 
-def _only_reads() -> NoReturn:
+def _only_reads(_write: Statement) -> NoReturn:
     raise TypeError("a query only reads")
 
 
