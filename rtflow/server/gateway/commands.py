@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from rtflow.model.entities import Conversation, User
 from rtflow.model.params import Empty, GetConversation, UserIds
 from rtflow.server.domain.conversations import create_conversation, set_conversation
+from rtflow.server.domain.files import validate_file
 from rtflow.server.domain.messages import messages, send_message
 from rtflow.server.domain.participants import delete_participant, participant_actions
 from rtflow.server.domain.reading import mark_read, mark_unread
@@ -26,7 +27,7 @@ from rtflow.wire import endpoints as table
 from rtflow.wire.endpoints import AnyEndpoint
 from rtflow.wire.server import Call
 
-__all__ = ["QUERIES", "WATCHES", "WRITES", "command", "query", "user_topics", "watched"]
+__all__ = ["CHECKS", "QUERIES", "WATCHES", "WRITES", "command", "query", "user_topics", "watched"]
 
 # Any: the table mixes all kinds of parameters and results; `Endpoint` holds each to its own
 Work: TypeAlias = Callable[..., Steps[Outcome[Any]]]
@@ -66,6 +67,10 @@ QUERIES: Final[dict[AnyEndpoint, Look]] = {
     table.GET_MESSAGES: messages,
 }
 
+CHECKS: Final[dict[AnyEndpoint, Look]] = {
+    table.VALIDATE_FILE: validate_file,
+}
+
 WATCHES: Final[dict[AnyEndpoint, Kind]] = {
     table.WATCH_USERS: Kind.USER,
     table.UNWATCH_USER: Kind.USER,
@@ -96,8 +101,10 @@ def command(call: Call, actor: str, now: int, rules: Rules) -> Command[Any]:
     return partial(WRITES[call.endpoint], actor, *ids, call.params, now, rules)
 
 
-def query(call: Call, actor: str) -> Query[Any]:
+def query(call: Call, actor: str, rules: Rules) -> Query[Any]:
     """Return the query of a read."""
+    if (check := CHECKS.get(call.endpoint)) is not None:
+        return partial(check, call.params, rules)
     return partial(QUERIES[call.endpoint], actor, *call.ids, call.params)
 
 

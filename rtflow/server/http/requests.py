@@ -4,6 +4,7 @@ Ids may hold anything, slashes too, so they are taken from `raw_path`: from what
 where the app is mounted.
 """
 
+import re
 from ipaddress import ip_address
 from urllib.parse import quote, unquote
 
@@ -17,7 +18,9 @@ from rtflow.server.auth import Authenticator
 from rtflow.wire.codec import encode
 from rtflow.wire.endpoints import Problem
 
-__all__ = ["caller", "ids_in", "json", "refused", "require_app"]
+__all__ = ["base_url", "caller", "ids_in", "json", "refused", "require_app"]
+
+HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
 def require_app(scope: Scope, app_id: str, authenticator: Authenticator) -> None:
@@ -37,6 +40,17 @@ def caller(request: Request, authenticator: Authenticator) -> str:
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized("TOKEN_REQUIRED", "give a token: `Authorization: Bearer ...`")
     return authenticator.holder(token.strip()).user_id
+
+
+def base_url(request: Request) -> str:
+    """Return where the app is for this client: what it called the server, and where it is mounted.
+
+    Raises `BadRequest` when the server was called something that is no name.
+    """
+    host = request.headers.get("host", "")
+    if not HOST.fullmatch(host):
+        raise BadRequest("INVALID_HOST", "the Host of the request is no name of a server")
+    return f"{request.url.scheme}://{host}{request.scope.get('root_path', '').rstrip('/')}"
 
 
 def ids_in(scope: Scope, *template: str | None) -> list[str]:

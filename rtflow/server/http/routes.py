@@ -4,16 +4,16 @@
     GET  /api/v0/{app}/bokens/{user}                     a token, in development mode only
     GET  /public_api/v1/{app}/me/messages/search         search.py
     GET  /public_api/v1/{app}/me/conversations/search
+    POST /public_api/v1/{app}/files                      uploads.py
+    GET  /public_api/v1/{app}/files/{token}/{name}       downloads.py
     GET  /healthz                                        200 when the store reads and commits
 
 Not here: the websocket (gateway/endpoint.py), what a token is worth (rtflow.server.auth).
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 
 from msgspec import Struct
 from starlette.applications import Starlette
@@ -24,19 +24,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rtflow.errors import RequestRefused, ServerFailed, Unauthorized
-from rtflow.server.auth import Authenticator
 from rtflow.server.domain.search import ConversationSearch, MessageSearch
-from rtflow.server.http.limits import HttpLimits
+from rtflow.server.http.downloads import Downloads
 from rtflow.server.http.refusals import HANDLERS, Faults
 from rtflow.server.http.requests import ids_in, json, require_app
 from rtflow.server.http.search import SearchPage
-from rtflow.server.http.turns import Turns
+from rtflow.server.http.site import Site
+from rtflow.server.http.uploads import Uploads
 from rtflow.server.store.awaited import committed, nothing
-from rtflow.server.store.interface import Steps, Store
+from rtflow.server.store.interface import Steps
 
 __all__ = ["http_app"]
-
-logger = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds that the store gets to show that it is well
 
@@ -55,10 +53,10 @@ class Health(Struct, frozen=True):
 
 
 class Routes:
-    """The handlers, and what they need. `store` gives None while the app does not run."""
+    """The handlers of what is small."""
 
-    def __init__(self, authenticator: Authenticator, store: Callable[[], Store | None]) -> None:
-        self._authenticator, self._store = authenticator, store
+    def __init__(self, site: Site) -> None:
+        self._site, self._authenticator = site, site.authenticator
 
     async def app(self, request: Request) -> Response:
         """Say that the app exists."""
@@ -77,9 +75,7 @@ class Routes:
 
     async def health(self, _request: Request) -> Response:
         """Read the store and commit to it."""
-        store = self._store()
-        if store is None:
-            raise ServerFailed("NOT_RUNNING", "the app has not been started", status=503)
+        store = self._site.store
         try:
             async with asyncio.timeout(PATIENCE):
                 await store.read(_glance)
@@ -93,15 +89,11 @@ def _glance() -> Steps[None]:
 
 
 def http_app(
-    authenticator: Authenticator,
-    store: Callable[[], Store | None],
-    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
-    limits: HttpLimits,
+    site: Site, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
 ) -> Starlette:
     """Build the application for everything but websockets."""
-    routes = Routes(authenticator, store)
-    searches = Turns("searches", per_user=limits.searches_per_user, in_all=limits.searches)
-    search = partial(SearchPage, store=store, authenticator=authenticator, turns=searches)
+    routes, uploads, downloads = Routes(site), Uploads(site), Downloads(site)
+    messages, conversations = SearchPage(site, MessageSearch), SearchPage(site, ConversationSearch)
     # Browsers ask before each request of the official client; tokens are no cookies, so any page
     # may.
     cors = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
@@ -110,8 +102,10 @@ def http_app(
         routes=[
             Route("/api/v0/{app}", routes.app),
             Route("/api/v0/{app}/bokens/{user:path}", routes.token),
-            Route(f"{here}/me/messages/search", search(MessageSearch), methods=["GET"]),
-            Route(f"{here}/me/conversations/search", search(ConversationSearch), methods=["GET"]),
+            Route(f"{here}/me/messages/search", messages, methods=["GET"]),
+            Route(f"{here}/me/conversations/search", conversations, methods=["GET"]),
+            Route(f"{here}/files", uploads.receive, methods=["POST"]),
+            Route(f"{here}/files/{{token}}/{{name:path}}", downloads.send),
             Route("/healthz", routes.health),
         ],
         middleware=[cors, Middleware(Faults)],

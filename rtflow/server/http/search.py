@@ -22,12 +22,11 @@ from starlette.types import Receive, Scope, Send
 
 from rtflow.errors import BadRequest, InvalidFrame, ServerFailed
 from rtflow.model.filters import ALL, Filter
-from rtflow.server.auth import Authenticator
 from rtflow.server.domain.paging import place
 from rtflow.server.domain.search import Asked, Search
 from rtflow.server.http.requests import caller
+from rtflow.server.http.site import Site
 from rtflow.server.http.streaming import Page, while_there
-from rtflow.server.http.turns import Turns
 from rtflow.server.store.interface import Store
 from rtflow.wire.codec import decode_part, decoder
 
@@ -47,28 +46,17 @@ _filter: Decoder[Filter] = decoder(Filter)
 class SearchPage:
     """The ASGI application that answers with one page of a kind of search."""
 
-    def __init__(
-        self,
-        begin: Callable[[str, Asked], AnySearch],
-        *,
-        store: Callable[[], Store | None],
-        authenticator: Authenticator,
-        turns: Turns,
-    ) -> None:
-        self._begin, self._store = begin, store
-        self._authenticator, self._turns = authenticator, turns
+    def __init__(self, site: Site, begin: Callable[[str, Asked], AnySearch]) -> None:
+        self._site, self._begin = site, begin
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        request = Request(scope)
-        user_id = caller(request, self._authenticator)
-        store = self._store()
-        if store is None:
-            raise ServerFailed("NOT_RUNNING", "the app has not been started", status=503)
+        request, site = Request(scope), self._site
+        user_id = caller(request, site.authenticator)
         limit = _limit(request.query_params)
         search = self._begin(user_id, _asked(request.query_params))
-        with self._turns.taken(user_id):
-            await while_there(receive, _answer(store, search, limit, Page(send)))
+        with site.searches.taken(user_id):
+            await while_there(receive, _answer(site.store, search, limit, Page(send)))
 
 
 async def _answer(store: Store, search: AnySearch, limit: int, page: Page) -> None:

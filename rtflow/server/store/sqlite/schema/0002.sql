@@ -32,3 +32,31 @@ CREATE VIRTUAL TABLE conversation_words USING fts5 (
     words, room, content = '', columnsize = 0,
     tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co M*'"
 );
+
+-- Uploads. What a file holds is in the folder of files, under its sha256.
+CREATE TABLE files (
+    token        TEXT PRIMARY KEY,
+    user_id      TEXT NOT NULL,
+    sha256       TEXT NOT NULL,
+    filename     TEXT NOT NULL,
+    size         INTEGER NOT NULL,
+    media_type   TEXT NOT NULL,  -- what it is served as; not what its sender said
+    subtype      TEXT,
+    width        INTEGER,
+    height       INTEGER,
+    duration     REAL,           -- seconds
+    url          TEXT NOT NULL,
+    created_at   INTEGER NOT NULL,
+    unused_since INTEGER         -- null while a message holds it
+);
+
+CREATE INDEX files_by_content ON files (sha256);
+CREATE INDEX files_unused ON files (unused_since) WHERE unused_since IS NOT NULL;
+
+CREATE TABLE message_files (
+    message_id TEXT NOT NULL,
+    token      TEXT NOT NULL,
+    PRIMARY KEY (message_id, token)
+) WITHOUT ROWID;
+
+CREATE INDEX message_files_by_token ON message_files (token);
