@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import UNSET, Struct
 
-from rtflow.errors import BadRequest, RequestRefused, refusal
+from rtflow.errors import BadRequest
 from rtflow.model.content import Block, FileBlock
 from rtflow.model.params import ValidateFile
 from rtflow.server.domain.filenames import MAX_NAME, harmless, has_ending
@@ -78,7 +78,7 @@ def validate_file(params: ValidateFile, rules: Rules) -> Steps[Done]:
     yield from ()
     checked_name(params.filename, rules)
     if params.filesize > rules.max_file_bytes:
-        raise BadRequest("FILE_TOO_LARGE", *too_large(rules).reasons)
+        raise too_large(rules)
     return Done()
 
 
@@ -93,9 +93,10 @@ def checked_name(filename: str, rules: Rules) -> str:
     return name
 
 
-def too_large(rules: Rules) -> RequestRefused:
-    """Return the refusal of an upload that is too large."""
-    return refusal(413, "FILE_TOO_LARGE", (f"a file has at most {rules.max_file_bytes} bytes",))
+def too_large(rules: Rules, status: int = 400) -> BadRequest:
+    """Return the refusal of a file that is too large."""
+    most = rules.max_file_bytes
+    return BadRequest("FILE_TOO_LARGE", f"a file has at most {most} bytes", status=status)
 
 
 def add_file(file: Stored, now: int) -> Steps[Outcome[None]]:

@@ -24,7 +24,7 @@ class Turns:
         """Take a turn, as long as the body runs. Raises when there is none."""
         if self._taken[user_id] >= self._per_user:
             raise TooManyRequests(
-                f"TOO_MANY_{self._what.upper()}",
+                "TOO_MANY_AT_ONCE",
                 f"you have {self._per_user} {self._what} under way; wait until one of them is done",
             )
         if self._taken.total() >= self._in_all:

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from rtflow.errors import BadRequest, ServerFailed, refusal
+from rtflow.errors import BadRequest, ServerFailed
 from rtflow.server.domain.files import Stored, add_file, checked_name, too_large
 from rtflow.server.domain.media import HEAD, Subtype, can_be, media_type_of
 from rtflow.server.files import Incoming
@@ -64,7 +64,9 @@ class Uploads:
                 async with asyncio.timeout(site.limits.upload_seconds):
                     return json(FileToken(await self._take(request, user_id)))
             except TimeoutError:
-                raise refusal(408, "UPLOAD_TOO_SLOW", ("the upload took too long",)) from None
+                raise BadRequest(
+                    "UPLOAD_TOO_SLOW", "the upload took too long", status=408
+                ) from None
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
             except OSError as exc:
@@ -104,10 +106,9 @@ class Uploads:
     async def _read(self, request: Request, form: Form, incoming: Incoming) -> bytes:
         """Read the body to its end; return how the file begins."""
         rules, read, head, piece = self._site.rules, 0, b"", bytearray()
-        refuse = too_large(rules)
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > rules.max_file_bytes + OVERHEAD:
-            raise refuse
+            raise too_large(rules, status=413)
         body = request.stream()
         while True:
             async with asyncio.timeout(STANDSTILL):
@@ -119,7 +120,7 @@ class Uploads:
             if len(head) < HEAD:
                 head += piece[: HEAD - len(head)]
             if incoming.size + len(piece) > rules.max_file_bytes:
-                raise refuse
+                raise too_large(rules, status=413)
             if read > rules.max_file_bytes + OVERHEAD:
                 raise BadRequest("INVALID_FORM", f"there are over {OVERHEAD} bytes beside the file")
             if len(piece) >= PIECE:
