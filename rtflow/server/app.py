@@ -141,6 +141,11 @@ class App:
             logger.warning(
                 "the secret is shorter than %d bytes: it can be guessed", SHORTEST_SECRET
             )
+        if key is not None and self.settings.public_url is None:
+            logger.warning(
+                "no public_url is set, so links to uploaded files begin with whatever name their "
+                "uploader has called this server by"
+            )
 
 
 def create_app(settings: Settings | None = None) -> App:

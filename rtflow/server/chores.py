@@ -27,15 +27,17 @@ INDEXED_AT_ONCE: Final = 50  # things: a few milliseconds of the loop
 COLLECTED_AT_ONCE: Final = 100  # files
 
 
-async def keep_house(store: Store, vault: Vault, clock: Callable[[], int]) -> None:
-    """Do all chores, round after round, until cancelled."""
+async def keep_house(
+    store: Store, vault: Vault, clock: Callable[[], int], *, pause: float = PAUSE
+) -> None:
+    """Do all chores, round after round, until cancelled. `clock` tells unix milliseconds."""
     for shard in cycle(SHARDS):
         try:
             await index_old(store)
             await collect_garbage(store, vault, clock(), shard)
         except (RequestRefused, OSError) as exc:
             logger.warning("a chore is put off: %s", exc)
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(pause)
 
 
 async def index_old(store: Store) -> None:

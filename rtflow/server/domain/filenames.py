@@ -21,8 +21,8 @@ JOINERS: Final = "\u200c\u200d"  # of the format characters, what words and emoj
 
 def harmless(name: str) -> str:
     """Return a name that is one part of a path, of 1 to 255 characters that can all be seen."""
-    last = re.split(r"[/\\]", normalize("NFC", name))[-1]
-    seen = "".join(character for character in last if _is_seen(character))
+    last = re.split(r"[/\\]", name)[-1]
+    seen = normalize("NFC", "".join(character for character in last if _is_seen(character)))
     tidy = " ".join(FORBIDDEN.sub("_", seen).split()).strip(". ")
     if RESERVED.match(tidy):
         tidy = f"_{tidy}"

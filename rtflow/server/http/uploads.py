@@ -121,7 +121,7 @@ class Uploads:
                 head += piece[: HEAD - len(head)]
             if incoming.size + len(piece) > rules.max_file_bytes:
                 raise too_large(rules, status=413)
-            if read > rules.max_file_bytes + OVERHEAD:
+            if read - incoming.size - len(piece) > OVERHEAD:
                 raise BadRequest("INVALID_FORM", f"there are over {OVERHEAD} bytes beside the file")
             if len(piece) >= PIECE:
                 await incoming.write(bytes(piece))

@@ -283,6 +283,7 @@ class TestALongSearch:
         await alice.send("lunch", "needle")
         shell = sqlite3.connect(settings.database)
         shell.execute("UPDATE searchable_messages SET position = 1000000000")
+        shell.execute("INSERT INTO message_words (rowid, words) VALUES (1000000000, 'needle')")
         shell.commit()
         shell.close()
 
@@ -309,8 +310,27 @@ class TestALongSearch:
         self, endless: None, login: Login, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pages, "BUDGET", 0.0)
-        response = await login("alice").get(MESSAGES, params=query("needle"))
+        response = await login("alice").get(MESSAGES, params=query("other"))
         assert items(response.text) == []
         first = cursor(response.text)
         response = await login("alice").get(MESSAGES, params={"cursor": first})
         assert cursor(response.text) not in (None, first)
+
+    async def test_what_is_found_is_told_at_once_and_half_a_page_is_no_page(
+        self, endless: None, login: Login, settings: Settings, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with login("alice").stream("GET", MESSAGES, params=query("needle")) as page:
+            lines = page.aiter_lines()
+            assert await anext(lines) == '{"data":['
+            assert json.loads(await anext(lines))["conversationId"] == "lunch"
+            destroy(settings.database)
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await anext(lines)
+        assert "a query failed" in caplog.text
+
+
+def destroy(database: str) -> None:
+    """Let no search go on."""
+    shell = sqlite3.connect(database)
+    shell.execute("DROP TABLE message_words")
+    shell.close()
