@@ -12,6 +12,7 @@ from rtflow.model.content import Block
 __all__ = [
     "Access",
     "Conversation",
+    "FoundMessage",
     "Message",
     "Notify",
     "Online",
@@ -108,6 +109,12 @@ class Message(Entity, frozen=True, kw_only=True):
     content: tuple[Block, ...]
     reactions: dict[str, ReactionSummary] = {}
     sender: User | UnsetType | None = UNSET
+
+
+class FoundMessage(Message, frozen=True, kw_only=True):
+    """A message that a search has found, and where."""
+
+    conversation_id: str
 
 
 class Conversation(Entity, frozen=True, kw_only=True):

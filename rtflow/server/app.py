@@ -24,7 +24,7 @@ import sys
 from asyncio import TaskGroup
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -32,24 +32,24 @@ from starlette.types import Receive, Scope, Send
 from rtflow.errors import ServerFailed
 from rtflow.server.auth import SHORTEST_SECRET, Authenticator
 from rtflow.server.bus.local import LocalBus
+from rtflow.server.chores import keep_house
 from rtflow.server.domain.sides import sides
 from rtflow.server.domain.translations import Translate, untranslated
+from rtflow.server.files import open_vault
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
 from rtflow.server.gateway.fanout import Fanout
-from rtflow.server.gateway.node import Node, unix_ms
+from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.signals import Signals
 from rtflow.server.gateway.translator import Translator
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
+from rtflow.server.http.site import Site, unix_ms
 from rtflow.server.serve import Address
 from rtflow.server.serve import running as host_here
 from rtflow.server.serve import serve as host_process
 from rtflow.server.settings import Settings
 from rtflow.server.store.sqlite import open_sqlite
-
-if TYPE_CHECKING:
-    from rtflow.server.store.interface import Store
 
 __all__ = ["App", "create_app", "running", "serve"]
 
@@ -69,8 +69,13 @@ class App:
         self._authenticator = Authenticator(
             settings.app, settings.key, leeway=settings.token_leeway
         )
-        self._http = http_app(self._authenticator, lambda: self._store, self._lifespan)
-        self._store: Store | None = None
+        self._site = Site(
+            authenticator=self._authenticator,
+            limits=settings.http_limits,
+            rules=settings.rules,
+            public_url=settings.public_url,
+        )
+        self._http = http_app(self._site, self._lifespan)
         self._endpoint: Endpoint | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,6 +98,8 @@ class App:
             parts.enter_context(_switching(SWITCH_INTERVAL))
             store = await open_sqlite(settings.database, bus.publish)
             parts.push_async_callback(store.close)
+            vault = await open_vault(settings.file_folder)
+            parts.push_async_callback(vault.close)
             tasks = TaskGroup()
             await tasks.__aenter__()
             # Called so, and not entered, because what the body raises shall leave it as it is.
@@ -106,6 +113,8 @@ class App:
             bus.listen(fanout.deliver)
             bus.listen(signals.follow)  # after it, so that what follows from a change comes later
             bus.listen_for_signals(signals.hear)
+            chores = tasks.create_task(keep_house(store, vault, unix_ms))
+            parts.callback(chores.cancel)
             node = Node(
                 store=store,
                 fanout=fanout,
@@ -117,11 +126,13 @@ class App:
                 rules=settings.rules,
                 clock=unix_ms,
             )
-            self._store, self._endpoint = store, Endpoint(node)
+            self._endpoint = Endpoint(node)
+            self._site.open(store, vault)
             try:
                 yield
             finally:
-                self._store = self._endpoint = None
+                self._site.close()
+                self._endpoint = None
 
     async def drain(self) -> None:
         """Finish what clients have asked for, and send them away (1012). For the host."""
@@ -143,6 +154,11 @@ class App:
         elif len(key.encode()) < SHORTEST_SECRET:
             logger.warning(
                 "the secret is shorter than %d bytes: it can be guessed", SHORTEST_SECRET
+            )
+        if key is not None and self.settings.public_url is None:
+            logger.warning(
+                "no public_url is set, so links to uploaded files begin with whatever name their "
+                "uploader has called this server by"
             )
 
 
