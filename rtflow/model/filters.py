@@ -45,18 +45,32 @@ class ConversationFilter(
 
     A text filter is `("==", "x")`, `("!=", "x")`, `("oneOf", ("x", "y"))` or `("!oneOf", (...))`; a
     number filter `(">", n)`, `("<", n)`, `(">=", n)`, `("<=", n)`, `("between", (start, end))` or
-    `("!between", ...)`, with `end` excluded. Times are unix milliseconds; `last_activity_at` is the
-    time of the last message. Of `custom` each key takes a text filter, `"exists"` or `"!exists"`.
+    `("!between", ...)`, with `end` excluded. Times are unix milliseconds.
     """
 
     access: TextFilter | UnsetType = UNSET
+    """What I may do there: `Read` or `ReadWrite`."""
+
     subject: TextFilter | UnsetType = UNSET
+    """What it is about; `None` is one without a subject."""
+
     custom: dict[str, CustomFilter] | UnsetType = UNSET
+    """By key: a text filter for its value, or `"exists"`, or `"!exists"`."""
+
     is_unread: bool | UnsetType = UNSET
+    """Whether there is something that I have not read."""
+
     has_messages: bool | UnsetType = UNSET
+    """Whether something was ever said."""
+
     last_activity_at: NumberFilter | UnsetType = UNSET
+    """When the last message was sent, or I joined while there is none (unix ms)."""
+
     created_at: NumberFilter | UnsetType = UNSET
+    """When it was created (unix ms)."""
+
     joined_at: NumberFilter | UnsetType = UNSET
+    """When I joined (unix ms)."""
 
     def __post_init__(self) -> None:
         """Refuse what the types alone cannot: an operand that does not fit its operator.
