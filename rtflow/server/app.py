@@ -59,6 +59,9 @@ thirty, this restores a tenth."""
 class App:
     """An ASGI application. Made by `create_app`."""
 
+    settings: Settings
+    """What it was told."""
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._authenticator = Authenticator(
@@ -133,7 +136,7 @@ class App:
 
 
 def create_app(settings: Settings | None = None) -> App:
-    """Build the application. Without settings: from the environment."""
+    """Build the application. Without `settings`: from the environment."""
     return App(Settings() if settings is None else settings)
 
 
@@ -142,7 +145,8 @@ async def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then send the clients away and stop.
 
-    `on_listening` is called with the host and the port once requests are answered. Prints nothing.
+    `settings` are those of the environment when not given. `on_listening` is called with the host
+    and the port once requests are answered. Prints nothing.
     Raises `CannotListen`, and what the start of the app raises.
     """
     app = create_app(settings)
@@ -158,7 +162,10 @@ async def serve(
 
 @asynccontextmanager
 async def running(settings: Settings | None = None) -> AsyncGenerator[Address]:
-    """Serve while the body runs, in the loop that runs already. Gives the address."""
+    """Serve while the body runs, in the loop that runs already. Gives the address.
+
+    `settings` are those of the environment when not given. Raises as `serve`.
+    """
     app = create_app(settings)
     async with host_here(
         app,
