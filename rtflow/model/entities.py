@@ -101,7 +101,7 @@ class Message(Entity, frozen=True, kw_only=True):
     """By emoji: who reacted how."""
 
     sender: User | UnsetType | None = UNSET
-    """Only with `expand` (architecture.md 4): who sent it; null when that user is gone."""
+    """Only with `expand` (protocol.md 5.3): who sent it; null when that user is gone."""
 
 
 class Conversation(Entity, frozen=True, kw_only=True):

@@ -57,7 +57,7 @@ thirty, this restores a tenth."""
 
 
 class App:
-    """An ASGI application. Made by `create_app`."""
+    """An ASGI application. Made by `create_app`, of its `settings`."""
 
     settings: Settings
     """What it was told."""

@@ -175,6 +175,11 @@ class Endpoint(Generic[P, R]):
         self._result: msgspec.json.Decoder[R] = msgspec.json.Decoder(result)
         _made.append(self)
 
+    @property
+    def result(self) -> Any:  # Any: as above
+        """The type of what a 200 carries."""
+        return self._result.type
+
     def path(self, *ids: str) -> str:
         """Return the path for these ids, percent-encoded."""
         return codec.join_path(self.template, ids)
