@@ -1,6 +1,10 @@
 """Codes of refusals: which there are, read from the calls that raise them.
 
-What a code means is told in docs/reference/codes.toml; a test sees to it that none is forgotten.
+What a code means is told in docs/reference/codes.toml; a test sees to it that none is forgotten:
+
+    A_CODE = "what it means"
+    ANOTHER = { status = "400 or 413", means = "..." }   # where the code picks the status
+
 Invariant: a code is a literal where it is raised. What is not one is an error here, but for
 `refusal(...)`, which passes on what another side said.
 """
@@ -10,7 +14,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 import rtflow
 from docs.generator.markdown import code, table
@@ -26,11 +30,18 @@ KINDS = {
 
 
 class Raised(Struct, frozen=True, order=True):
-    """A place where a code is raised."""
+    """A place where a code is raised. The status is 0 when it is known at run time only."""
 
     status: int
     code: str
     path: str
+
+
+class Meaning(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a code means, and its status where the code itself does not tell."""
+
+    means: str
+    status: str = ""
 
 
 def raised_in(module: ast.Module, path: str) -> Iterator[Raised]:
@@ -43,7 +54,8 @@ def raised_in(module: ast.Module, path: str) -> Iterator[Raised]:
                 status = KINDS[name]
                 for keyword in node.keywords:
                     if keyword.arg == "status":
-                        status = ast.literal_eval(keyword.value)
+                        value = keyword.value
+                        status = ast.literal_eval(value) if isinstance(value, ast.Constant) else 0
                 if not isinstance(first, ast.Constant):
                     raise ValueError(f"{path}:{node.lineno}: the code is not a literal")
                 yield Raised(status, str(first.value), path)
@@ -60,9 +72,12 @@ CODES = sorted(
 )
 
 
-def meanings(file: Path = ROOT / "docs/reference/codes.toml") -> dict[str, str]:
+def meanings(file: Path = ROOT / "docs/reference/codes.toml") -> dict[str, Meaning]:
     """Read what each code means."""
-    return tomllib.loads(file.read_text())
+    return {
+        name: Meaning(told) if isinstance(told, str) else convert(told, Meaning)
+        for name, told in tomllib.loads(file.read_text()).items()
+    }
 
 
 def codes(side: str) -> str:
@@ -74,12 +89,13 @@ def codes(side: str) -> str:
     rows = [
         (
             code(name),
-            ", ".join(dict.fromkeys(str(it.status) for it in raised)),
-            meaning.get(name, ""),
+            meaning[name].status or ", ".join(dict.fromkeys(str(it.status) for it in raised)),
+            meaning[name].means,
             ", ".join(dict.fromkeys(_linked(it.path) for it in raised)),
         )
         for name, raised in places.items()
-        if all(it.path.startswith("rtflow/client") for it in raised) == (side == "client")
+        if name in meaning  # else a test says so
+        and all(it.path.startswith("rtflow/client") for it in raised) == (side == "client")
     ]
     return table(("code", "status", "meaning", "raised in"), rows)
 

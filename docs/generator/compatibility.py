@@ -5,13 +5,14 @@ From docs/reference/compatibility.toml: a table per declaration, under a table p
     [users.UserSnapshot]
     ours = "rtflow.UserSnapshot"
     test = "tests/...py::test_..."
-    photoUrl = "photo_url"                                     # an attribute of ours
+    photoUrl = "photo_url"                                     # an attribute of ours; ".": itself
     welcomeMessage = { ours = "rtflow.Other", note = "why" }   # or elsewhere; also another test
 
 Names only: nothing else is taken from the official client.
 """
 
 import inspect
+import re
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
@@ -61,7 +62,10 @@ def rows(file: Path = FILE) -> Iterator[Row]:
 
 def _of_member(whole: Row, member: str, value: str | dict[str, str]) -> Row:
     entry = Entry(value) if isinstance(value, str) else convert(value, Entry)
-    ours = entry.ours if "." in entry.ours else f"{whole.ours}.{entry.ours}".rstrip(".")
+    if entry.ours == ".":  # the class itself
+        ours = whole.ours
+    else:
+        ours = entry.ours if "." in entry.ours else f"{whole.ours}.{entry.ours}"
     return structs.replace(
         whole,
         theirs=f"{whole.theirs}.{member}",
@@ -80,10 +84,15 @@ def compatibility() -> str:
         f"## {family.replace('-', ' ').capitalize()}\n\n"
         + table(
             ("official", "ours", "", "proved by"),
-            [(code(it.theirs), code(it.ours), it.note, code(it.test)) for it in of_family],
+            [(it.theirs, code(_short(it.ours)), it.note, code(it.test)) for it in of_family],
         )
         for family, of_family in families.items()
     )
+
+
+def _short(ours: str) -> str:
+    """Leave the door out: so it is a name that the other pages have."""
+    return re.sub(r"^rtflow\.(?=[A-Z])", "", ours)
 
 
 def found(path: str) -> bool:

@@ -53,7 +53,7 @@ def linked(line: str, link: Callable[[str], str | None]) -> str:
 
 
 _SPAN = re.compile(r"(?<![\[`])`(?P<code>[^`]+)`(?!\])")
-_NAME = re.compile(r"([A-Z]\w*(?:\.\w+)?)")
+_NAME = re.compile(r"([A-Z]\w*(?:\.\w+)*)")
 _TYPE = re.compile(rf"{_NAME.pattern}|[\w.]+\[.+|.+ \\?\| .+")
 
 

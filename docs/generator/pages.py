@@ -43,7 +43,8 @@ REGION = re.compile(
     r"(?P<end><!-- end of generated -->)",
     re.DOTALL,
 )
-HEADING = re.compile(r"#+ (?P<text>(?:[\d.]+ )?(?P<name>[A-Z]\w*(?:\.\w+)?))")
+ENTITY = r"(?:7\.\d+ )?"  # section 7 of the protocol has one for each
+HEADING = re.compile(rf"#+ (?P<text>{ENTITY}(?P<name>[A-Z]\w*(?:\.\w+)?))")
 PROTOCOL = re.compile(r"protocol\.md (\d+(?:\.\d+)*)")
 SECTION = re.compile(r"#+ (?P<text>(?P<number>\d+(?:\.\d+)*)\.? .+)")
 
@@ -106,7 +107,7 @@ def homes() -> dict[str, list[tuple[str, str]]]:
     found = dict[str, list[tuple[str, str]]]()
     for page in PAGES:
         for line in plain(page).splitlines():
-            if heading := HEADING.fullmatch(line):
+            if (heading := HEADING.fullmatch(line)) and page.name != "compatibility.md":
                 found.setdefault(heading["name"], []).append((page.name, anchor(heading["text"])))
             if (heading := SECTION.fullmatch(line)) and page.name == "protocol.md":
                 found[f"protocol {heading['number']}"] = [(page.name, anchor(heading["text"]))]
@@ -140,7 +141,12 @@ def _to_protocol(page: str, mention: re.Match[str]) -> str:
 
 
 def _address(name: str, page: str) -> str | None:
-    """Return where a name leads to from a page; None: nowhere, or to several places."""
+    """Return where a name leads to from a page; None: nowhere, or to several places.
+
+    What has no heading of its own is told under that of what it belongs to.
+    """
+    while name not in homes() and "." in name:
+        name = name.rpartition(".")[0]
     places = homes().get(name, [])
     nearest = [it for it in places if it[0] == page] or places
     if len(nearest) != 1:

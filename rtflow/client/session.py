@@ -67,6 +67,7 @@ class Session:
                 f"not {type(reconnect).__name__}: {reconnect!r}"
             )
         patience = _seconds(request_timeout, "request_timeout", least=0.001)
+        self._app_id = app_id
         self._home = Home()
         self._mirror = Mirror(
             me, self._home, linger=_seconds(linger, "linger", least=0.0), patience=patience
@@ -141,6 +142,11 @@ class Session:
         self._connection.show(state)
 
     # What there is
+
+    @property
+    def app_id(self) -> str:
+        """The app that I am in."""
+        return self._app_id
 
     @property
     def user_id(self) -> str:

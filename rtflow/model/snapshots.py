@@ -70,7 +70,7 @@ class ReactionSummarySnapshot(Struct, frozen=True, kw_only=True):
     """How many reacted to a message with one emoji."""
 
     emoji: str
-    """The emoji."""
+    """The emoji, or the name of one of the application's between colons, such as `:cat:`."""
 
     count: int
     """How many users reacted with it; at least 1."""
@@ -95,7 +95,7 @@ class BaseMessage(Struct, frozen=True, kw_only=True):
     """What it says: blocks of text, files, places."""
 
     plaintext: str
-    """What it says, without markup: each block on a line of its own."""
+    """What it says, as text without markup."""
 
     custom: Custom
     """What the application keeps here, under keys of its own."""
