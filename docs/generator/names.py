@@ -122,15 +122,16 @@ def function_of(member: Any) -> Any:  # Any: a function, or one of many descript
 
 def constructor(kind: type[object]) -> Callable[..., Any] | None:  # Any: what it makes
     """Return what makes one; None when only the library itself can."""
-    if issubclass(kind, Struct | BaseException) or "__init__" not in vars(kind):
-        return None
+    make = vars(kind).get("__init__")
+    if make is None or issubclass(kind, Struct | BaseException) or make.__module__ == "typing":
+        return None  # it has fields, or is a protocol
     made_from = {
         it
-        for parameter in parameters(kind.__init__).values()
+        for parameter in parameters(make).values()
         for it in (get_origin(parameter.annotation) or parameter.annotation,)
         if inspect.isclass(it) and it.__module__.startswith("rtflow.")
     }
-    return kind.__init__ if made_from <= public_classes() else None
+    return make if made_from <= public_classes() else None
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -57,9 +57,9 @@ TOLD_BY: dict[Kind, tuple[type[Struct], ...]] = {
 def docs_of_fields(kind: Kind) -> dict[str, str]:
     """Return the docstrings of the fields of a class, its bases', and those it is told by."""
     told = dict[str, str]()
-    for told_by in reversed(TOLD_BY.get(kind, ())):
-        told |= docs_of_fields(told_by)
     for base in reversed(kind.__mro__):
+        for told_by in reversed(TOLD_BY.get(base, ())):
+            told |= docs_of_fields(told_by)
         told |= _own(base)
     return told
 
