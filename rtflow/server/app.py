@@ -62,7 +62,10 @@ thirty, this restores a tenth."""
 
 
 class App:
-    """An ASGI application. Made by `create_app`."""
+    """An ASGI application. Made by `create_app`, of its `settings`."""
+
+    settings: Settings
+    """What it was told."""
 
     def __init__(self, settings: Settings, translate: Translate) -> None:
         self.settings, self._translate = settings, translate
@@ -163,7 +166,7 @@ class App:
 
 
 def create_app(settings: Settings | None = None, *, translate: Translate = untranslated) -> App:
-    """Build the application. Without settings: from the environment.
+    """Build the application. Without `settings`: from the environment.
 
     `translate` is how messages become messages in another language (see `Translate`); without it
     they are returned as they were written.
@@ -179,8 +182,9 @@ async def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then send the clients away and stop.
 
-    `on_listening` is called with the host and the port once requests are answered. `translate` as
-    for `create_app`. Prints nothing. Raises `CannotListen`, and what the start of the app raises.
+    `settings` are those of the environment when not given. `on_listening` is called with the host
+    and the port once requests are answered. `translate` as for `create_app`. Prints nothing.
+    Raises `CannotListen`, and what the start of the app raises.
     """
     app = create_app(settings, translate=translate)
     await host_process(
@@ -197,7 +201,11 @@ async def serve(
 async def running(
     settings: Settings | None = None, *, translate: Translate = untranslated
 ) -> AsyncGenerator[Address]:
-    """Serve while the body runs, in the loop that runs already. Gives the address."""
+    """Serve while the body runs, in the loop that runs already. Gives the address.
+
+    `settings` are those of the environment when not given, `translate` as for `create_app`. Raises
+    as `serve`.
+    """
     app = create_app(settings, translate=translate)
     async with host_here(
         app,

@@ -127,7 +127,11 @@ def _verified(token: str, key: bytes, leeway: float) -> dict[str, Any]:  # Any: 
 
 
 def mint_token(app_id: str, user_id: str, secret: str, *, expires: float | None = 3600) -> str:
-    """Make a token for a user, valid for `expires` seconds; None: without end."""
+    """Make a token for a user.
+
+    `app_id` and `user_id` are who it is for, `secret` is the server's. It is valid for `expires`
+    seconds; None: without end.
+    """
     claims: dict[str, Any] = {"tokenType": "user", "iss": app_id, "sub": user_id}  # Any: JSON
     if expires is not None:
         claims["exp"] = int(time.time() + expires)
