@@ -4,6 +4,7 @@ Whatever the order: once all is answered and delivered, every view shows the tru
 wants anything, nothing is subscribed and nothing is kept.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
@@ -34,7 +35,6 @@ from tests.client.world import ME, Answered, World
 
 AnyView: TypeAlias = View[Any]  # of whatever type
 
-CONVERSATIONS = ["a", "b", "c", "d"]
 FILTERS: list[Filter] = [
     ALL,
     ConversationFilter(is_unread=True),
@@ -45,28 +45,37 @@ FILTERS: list[Filter] = [
         (ConversationFilter(access=("==", "Read")), ConversationFilter(custom={"k": "exists"})),
     ),
 ]
-ids = st.sampled_from(CONVERSATIONS)
+machine: st.SearchStrategy[Any] = st.runner()  # the Watching that runs
+ids = machine.flatmap(lambda it: st.sampled_from(it.conversations))
+indexes = machine.flatmap(lambda it: st.integers(0, it.most_messages - 1))
+emojis = machine.flatmap(lambda it: st.sampled_from(it.marks))
 people = st.sampled_from([ME, "bob", "carol", "dan"])
 sizes = st.integers(1, 5)
-views: st.SearchStrategy[AnyView] = st.one_of(
-    people.map(UserView.of),
-    ids.map(UnreadView.of),
-    ids.map(ConversationView.of),
-    st.builds(MessagesView.of, ids, sizes),
+lists: st.SearchStrategy[AnyView] = st.one_of(
     st.builds(ListView.of, st.sampled_from(FILTERS), sizes),
     st.just(TotalView.of()),
+    ids.map(UnreadView.of),
+    people.map(UserView.of),
+    people.map(OnlineView.of),
+)
+within: st.SearchStrategy[AnyView] = st.one_of(
+    ids.map(ConversationView.of),
+    st.builds(MessagesView.of, ids, sizes),
     st.builds(ParticipantView.of, ids, people),
     st.builds(ParticipantsView.of, ids, sizes),
     ids.map(TypingView.of),
-    people.map(OnlineView.of),
 )
-indexes = st.integers(0, 9)
-emojis = st.sampled_from(["+", "-"])
+views: st.SearchStrategy[AnyView] = machine.flatmap(lambda it: it.looks_at)
 LINGER = 10.0
 
 
 class Watching(RuleBasedStateMachine):
     """A registry and a world, with the wire between them in our hands."""
+
+    conversations: Sequence[str] = ("a", "b", "c", "d")
+    most_messages = 10
+    marks: Sequence[str] = ("+", "-")
+    looks_at: st.SearchStrategy[AnyView] = lists | within
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +93,7 @@ class Watching(RuleBasedStateMachine):
         self.registry.connected(self.now)
         for id in ("bob", "carol"):
             self.world.put_user(id, id)
-        for id in CONVERSATIONS[:3]:
+        for id in self.conversations[:3]:
             self.world.join(id)
             self.world.enter(id, "bob")
             for sender in ("bob", ME, None, "carol"):
@@ -278,5 +287,16 @@ def kept(registry: Registry) -> dict[str, object]:
     return {name: it for name, it in rest.items() if isinstance(it, dict | set | list) and it}
 
 
+class WatchingOne(Watching):
+    """All of it in one conversation, where the same messages meet again and again."""
+
+    conversations = ("a",)
+    most_messages = 3
+    marks = ("+",)
+    looks_at = within
+
+
 TestWatching = Watching.TestCase
 TestWatching.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestWatchingOne = WatchingOne.TestCase
+TestWatchingOne.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
