@@ -4,16 +4,17 @@ Whatever the order: once all is answered and delivered, every view shows the tru
 wants anything, nothing is subscribed and nothing is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from rtflow.client.registry import Lease, Registry
-from rtflow.client.state.keys import ListKey, MessagesKey, ParticipantsKey, ReactionsKey
+from rtflow.client.state.keys import Key, ListKey, MessagesKey, ParticipantsKey, ReactionsKey
 from rtflow.client.state.views import (
     ConversationView,
     ListView,
@@ -81,6 +82,7 @@ class Watching(RuleBasedStateMachine):
         super().__init__()
         self.now = 0.0
         self.leases: list[tuple[AnyView, Lease]] = []
+        self.seen: dict[Lease, object] = {}  # what an observer was shown last
 
     @initialize(
         expand=st.booleans(),
@@ -105,10 +107,17 @@ class Watching(RuleBasedStateMachine):
     def send(self) -> None:
         work = self.registry.take()
         assert not work.failed
+        self.look(work.changed)
         if self.registry.is_live:
             self.world.receive(work.asks)
         else:
             assert not work.asks
+
+    def look(self, keys: Collection[Key]) -> None:
+        """Be an observer of these keys: look at them again, because they have changed."""
+        for view, lease in self.leases:
+            if view.key in keys and (shown := view.show(self.registry.state)) is not UNSET:
+                self.seen[lease] = shown
 
     # The client
 
@@ -117,6 +126,7 @@ class Watching(RuleBasedStateMachine):
     def acquire(self, view: AnyView) -> None:
         self.leases.append((view, self.registry.acquire(view.key, view.size, self.now)))
         self.send()
+        self.look((view.key,))
 
     @precondition(lambda self: len(self.leases) < 6)
     @rule(id=ids, index=indexes, emoji=st.one_of(st.none(), emojis), size=sizes)
@@ -147,6 +157,7 @@ class Watching(RuleBasedStateMachine):
         self.leases[index] = view, lease
         self.registry.resize(lease, view.size, self.now)
         self.send()
+        self.look((view.key,))
 
     @rule(seconds=st.sampled_from([1.0, 4.0, 11.0]))
     def time_passes(self, seconds: float) -> None:
@@ -185,13 +196,14 @@ class Watching(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        self.world.settle(self.registry, self.now)
-        for view, _ in self.leases:
+        self.world.settle(self.registry, self.now, self.look)
+        for view, lease in self.leases:
             shown: Any = view.show(self.registry.state)  # as the view says, and so is the truth
             truth: Any = expected(self.world, view)
             if truth is not None and getattr(shown, "loaded_all", True) is False:
                 truth = replace(truth, loaded_all=False)  # what was beyond may be gone: unknown
             assert shown == truth, view
+            assert self.seen[lease] == shown, view
 
     # The truth
 

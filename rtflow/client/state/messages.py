@@ -219,6 +219,12 @@ class Messages(Noun[AnyMessages]):
             case _:
                 assert_never(key)
 
+    def restart(self, key: AnyMessages) -> None:
+        """See `Noun`."""
+        span = self._talks[key.conversation].span
+        if isinstance(span, Span):
+            span.cursor = UNSET
+
     def reads(
         self, keys: Sequence[AnyMessages], gaps: Mapping[Key, Gap], *, expand: bool
     ) -> Iterator[Ask]:
@@ -250,7 +256,7 @@ class Messages(Noun[AnyMessages]):
         """See `Noun`."""
         id = ask.ids[0]
         if ask.endpoint is GET_MESSAGES:
-            self.load(id, result, ask.params.cursor)
+            self.load(id, result, ask.cursor)
         elif (talk := self._talks.get(id)) is not None:
             message = self._introduce(result) if result else None
             self._touch(id, talk, talk.take_single(ask.ids[1], message))

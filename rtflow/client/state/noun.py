@@ -82,6 +82,9 @@ class Noun(ABC, Generic[K]):
 
     # Reading
 
+    def restart(self, key: K) -> None:
+        """Its cursor has become wrong: what lacks has to be read from the start."""
+
     @abstractmethod
     def reads(self, keys: Sequence[K], gaps: Mapping[Key, Gap], *, expand: bool) -> Iterator[Ask]:
         """Read what these keys lack, by `gaps`, which has those of the other nouns too."""

@@ -147,6 +147,13 @@ class Sides(Noun[AnySide]):
             case _:
                 assert_never(key)
 
+    def restart(self, key: AnySide) -> None:
+        """See `Noun`."""
+        if isinstance(key, TotalKey):
+            self.known.cursor = UNSET
+        elif isinstance(key, ListKey) and key in self.known.lists:
+            self.known.lists[key].cursor = UNSET
+
     def reads(
         self, keys: Sequence[AnySide], gaps: Mapping[Key, Gap], *, expand: bool
     ) -> Iterator[Ask]:
@@ -171,9 +178,9 @@ class Sides(Noun[AnySide]):
         page: Page[Conversation] = Page(()) if result is None else result
         match ask.covers[0]:
             case ListKey() as key:
-                self.load_list(key, page, ask.params.cursor)
+                self.load_list(key, page, ask.cursor)
             case _:
-                self.load_total(page, ask.params.cursor)
+                self.load_total(page, ask.cursor)
 
     def apply(self, event: AboutSides) -> None:
         """See `Noun`."""

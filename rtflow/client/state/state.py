@@ -136,6 +136,10 @@ class State:
         self._by_answer[ask.endpoint].take(ask, None if is_hidden else outcome)
         return True
 
+    def restart(self, key: Key) -> None:
+        """The cursor of a list has become wrong: what lacks has to be read from the start."""
+        self._by_kind[type(key)].restart(key)
+
     def apply(self, event: Event) -> None:
         """Take what happened."""
         for noun in self._by_event.get(type(event), ()):
