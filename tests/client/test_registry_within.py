@@ -3,11 +3,10 @@
 In any order by the machine in test_registry_machine.py; here, what it costs and when it is told.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from rtflow.client.state.keys import Key
 from rtflow.client.state.views import (
@@ -31,7 +30,7 @@ from tests.client.truth import expected
 from tests.client.watcher import Client
 from tests.client.world import ME, World
 
-AnyView = View[Any]  # of whatever type
+AnyView: TypeAlias = View[Any]  # of whatever type
 LUNCH = "/me/conversations/lunch"
 
 
@@ -109,6 +108,40 @@ def test_a_message_and_a_window_share_one_subscription_and_what_they_know(client
     client.registry.release(lease, 10)
     client.registry.expire(20)
     assert client.asked() == [f"UNSUBSCRIBE {LUNCH}/messages", "UNSUBSCRIBE /users/bob"]
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_a_message_that_is_deleted_is_none_in_a_window_and_beyond(
+    client: Client, window: int
+) -> None:
+    view = MessageView.of("lunch", client.world.messages["lunch"][0].id)
+    client.watch(view)
+    client.watch(MessagesView.of("lunch", window))
+    client.world.delete("lunch", 0)
+    assert view.key in changed(client)
+    assert client.show(view) is None
+
+
+def test_a_message_that_is_cleared_away_is_none(client: Client) -> None:
+    view = MessageView.of("lunch", client.world.messages["lunch"][0].id)
+    client.watch(view)
+    client.asked()
+    client.world.clear("lunch")
+    assert changed(client) == {view.key}
+    assert client.show(view) is None
+    assert client.asked() == []
+
+
+def test_whoever_waits_for_a_message_sees_it_come(client: Client) -> None:
+    coming = f"m{client.world.now() + 1}"
+    one, reactions = MessageView.of("lunch", coming), ReactionsView.of("lunch", coming, "+", 2)
+    client.watch(one)
+    client.watch(reactions)
+    assert (client.show(one), client.show(reactions)) == (None, None)
+    client.world.say("lunch", "bob")
+    assert changed(client) == {one.key, reactions.key}
+    assert client.show(one) == expected(client.world, one)
+    assert client.show(reactions) == Window((), True)
 
 
 def test_a_message_in_a_window_is_known_without_asking(client: Client) -> None:
@@ -265,6 +298,36 @@ def test_what_happens_elsewhere_touches_nothing(client: Client) -> None:
     assert changed(client) == set()
 
 
+# People
+
+
+def test_a_participant_is_followed_through_coming_changing_and_going(client: Client) -> None:
+    view = ParticipantView.of("lunch", "carol")
+    client.watch(view)
+    assert client.show(view) is None
+    client.world.enter("lunch", "carol")
+    assert changed(client) == {view.key}
+    client.world.edit_member("lunch", "carol", access="Read")
+    assert changed(client) == {view.key}
+    assert client.show(view) == expected(client.world, view)
+    client.world.put_user("carol", "Caroline")
+    assert changed(client) == {view.key}
+    assert client.show(view) == expected(client.world, view)
+    client.world.quit("lunch", "carol")
+    assert changed(client) == {view.key}
+    assert client.show(view) is None
+
+
+def test_my_own_access_is_the_same_in_all_that_shows_it(client: Client) -> None:
+    one, lunch = ParticipantView.of("lunch", ME), ConversationView.of("lunch")
+    client.watch(one)
+    client.watch(lunch)
+    client.world.edit_me("lunch", access="Read", notify=False)
+    assert changed(client) == {one.key, lunch.key}
+    assert client.show(one) == expected(client.world, one)
+    assert client.show(lunch) == expected(client.world, lunch)
+
+
 # Lists of people
 
 
@@ -274,19 +337,24 @@ def test_participants_come_and_go_at_the_edges_of_a_window(client: Client) -> No
     view, longer = ParticipantsView.of("lunch", 2), ParticipantsView.of("lunch", 4)
     client.watch(view)
     lease = client.watch(longer)
-    steps: list[Callable[[], None]] = [
-        lambda: client.world.quit("lunch", "u4"),  # the last one that the short one shows
-        lambda: client.world.enter("lunch", "carol"),
-        lambda: client.world.edit_member("lunch", "u5", access="Read"),
-        lambda: client.world.edit_member("lunch", "u0", access="Read"),  # beyond both
-        lambda: client.world.quit("lunch", "u2"),
-        lambda: client.world.quit("lunch", "carol"),
-    ]
-    for step in steps:
-        step()
+
+    def check() -> None:
         client.settle()
         assert client.show(view) == expected(client.world, view)
         assert client.show(longer) == expected(client.world, longer)
+
+    client.world.quit("lunch", "u4")  # the last one that the short one shows
+    check()
+    client.world.enter("lunch", "carol")
+    check()
+    client.world.edit_member("lunch", "u5", access="Read")
+    check()
+    client.world.edit_member("lunch", "u0", access="Read")  # beyond both
+    check()
+    client.world.quit("lunch", "u2")
+    check()
+    client.world.quit("lunch", "carol")
+    check()
     longest = ParticipantsView.of("lunch", 9)
     client.registry.resize(lease, 9, 0)
     client.settle()
@@ -343,28 +411,28 @@ def test_a_message_that_is_deleted_takes_its_own_reactions_only(client: Client) 
 
 
 @pytest.mark.parametrize(
-    ("of", "endpoint"),
+    ("view", "endpoint"),
     [
-        (lambda n: MessagesView.of("lunch", n), wire.GET_MESSAGES),
-        (lambda n: ParticipantsView.of("lunch", n), wire.GET_PARTICIPANTS),
+        (MessagesView.of("lunch", 5), wire.GET_MESSAGES),
+        (ParticipantsView.of("lunch", 5), wire.GET_PARTICIPANTS),
     ],
 )
 def test_a_list_whose_next_page_is_refused_is_read_from_its_start(
-    client: Client, of: Callable[[int], AnyView], endpoint: wire.AnyEndpoint
+    client: Client, view: AnyView, endpoint: wire.AnyEndpoint
 ) -> None:
     for number in range(250):
         client.world.enter("lunch", f"u{number}")
         client.world.say("lunch", "bob")
-    lease = client.watch(of(2))
+    lease = client.watch(structs.replace(view, size=2))
     client.asked()
-    client.registry.resize(lease, 5, 0)
+    client.registry.resize(lease, view.size, 0)
     client.world.receive(client.registry.take().asks)
     client.world.faults[endpoint] = BadRequest("INVALID_CURSOR")
     client.world.answer()
     client.world.faults.clear()
     client.settle()
     assert len([it for it in client.asked() if it.startswith(f"GET {LUNCH}")]) == 2
-    assert client.show(of(5)) == expected(client.world, of(5))
+    assert client.show(view) == expected(client.world, view)
 
 
 def test_a_list_whose_pages_are_always_refused_fails(client: Client) -> None:
@@ -409,7 +477,8 @@ def test_a_total_and_a_list_of_conversations_begin_anew_too(client: Client) -> N
             while client.world.frames:
                 client.world.deliver(client.registry)
         assert refused
-        assert client.show(view) == expected(client.world, view)
+        shown: object = view.show(client.registry.state)
+        assert shown == expected(client.world, view)
 
 
 # Users

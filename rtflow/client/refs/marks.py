@@ -12,23 +12,39 @@ from rtflow.client.mirror import Mirror
 from rtflow.model.params import Empty
 from rtflow.wire.endpoints import MARK_TYPING
 
-__all__ = ["mark_as_typing", "unmarked"]
+__all__ = ["Marks", "mark_as_typing", "unmarked"]
 
 EVERY: Final = 5.0  # seconds
 
-_marked: WeakKeyDictionary[Mirror, dict[str, float]] = WeakKeyDictionary()  # when, oldest first
+
+class Marks:
+    """Where I have said that I am writing, not long ago. The time is handed in."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, float] = {}  # oldest first
+
+    def set(self, conversation_id: str, now: float) -> bool:
+        """Mark me as writing there. False: that was told a moment ago."""
+        while self._at and next(iter(self._at.values())) <= now - EVERY:
+            del self._at[next(iter(self._at))]
+        if conversation_id in self._at:
+            return False
+        self._at[conversation_id] = now
+        return True
+
+    def clear(self, conversation_id: str) -> None:
+        """I am not marked any more."""
+        self._at.pop(conversation_id, None)
+
+
+_marks: WeakKeyDictionary[Mirror, Marks] = WeakKeyDictionary()  # of each session
 
 
 async def mark_as_typing(mirror: Mirror, conversation_id: str) -> None:
     """Tell that I am writing here, unless that was told a moment ago."""
     mirror.check()
-    now = mirror.home.loop.time()
-    marked = _marked.setdefault(mirror, {})
-    while marked and next(iter(marked.values())) <= now - EVERY:
-        del marked[next(iter(marked))]
-    if conversation_id in marked:
+    if not _marks.setdefault(mirror, Marks()).set(conversation_id, mirror.home.loop.time()):
         return
-    marked[conversation_id] = now
     try:
         await mirror.ask(MARK_TYPING, (conversation_id,), Empty())
     except BaseException:
@@ -37,5 +53,6 @@ async def mark_as_typing(mirror: Mirror, conversation_id: str) -> None:
 
 
 def unmarked(mirror: Mirror, conversation_id: str) -> None:
-    """I am not marked any more."""
-    _marked.get(mirror, {}).pop(conversation_id, None)
+    """What I was writing is sent, or nobody was told of it."""
+    if mirror in _marks:
+        _marks[mirror].clear(conversation_id)
