@@ -84,6 +84,14 @@ async def watch(live: AnyLive) -> Recorder[Any]:
     return seen
 
 
+async def changes(company: Company, id: str, kind: Kind, seen: Recorder[Any], times: int) -> None:
+    """Change it so many times, each when the last one was seen."""
+    for n in range(times):
+        before = len(seen.values)
+        await kind.change(company, id, n)
+        await seen.until(lambda values, before=before: len(values) > before)  # type: ignore[misc]
+
+
 async def barrier(company: Company) -> None:
     """Whatever was sent before has arrived."""
     await company.alice.user("stranger").get()
@@ -106,9 +114,7 @@ async def test_01_disposing_in_the_callback_stops_at_once(
     seen = Recorder[Any]()
     live.observe().pipe(ops.take(2)).subscribe(seen)
     witness = await watch(live)
-    for n in range(3):
-        await kind.change(company, said, n)
-    await witness.until(lambda values: len(values) >= 3)
+    await changes(company, said, kind, witness, 3)
     assert (len(seen.values), seen.completed) == (2, True)
 
 
@@ -241,10 +247,7 @@ async def test_10_whoever_iterates_slowly_sees_the_newest(
     values = aiter(live)
     first = await anext(values)
     witness = await watch(live)
-    for n in range(4):
-        before = len(witness.values)
-        await kind.change(company, said, n)
-        await witness.until(lambda seen, before=before: len(seen) > before)  # type: ignore[misc]
+    await changes(company, said, kind, witness, 4)
     if witness.last != first:  # or it is as it was, and nothing new to him
         assert await anext(values) == witness.last
     del values
