@@ -177,8 +177,8 @@ async def test_who_reacted_is_paged_oldest_first(
     lunch: rtflow.ConversationRef, bobs_lunch: rtflow.ConversationRef
 ) -> None:
     message = await lunch.send("soup?")
+    await message.reactions(THUMB).add()  # of one millisecond, "alice" comes first as well
     await bobs_lunch.message(message.id).reactions(THUMB).add()
-    await message.reactions(THUMB).add()
     await message.reactions(THUMB).add()
     window = message.reactions(THUMB).window(1)
     seen = Recorder[rtflow.Window[rtflow.ReactionSnapshot] | None]()
@@ -187,7 +187,7 @@ async def test_who_reacted_is_paged_oldest_first(
     await window.load_more(1)
     shown = seen.last
     assert shown is not None
-    assert [it.user and it.user.id for it in shown.items] == ["bob", "alice"]
+    assert [it.user and it.user.id for it in shown.items] == ["alice", "bob"]
     await bobs_lunch.message(message.id).reactions(THUMB).remove()
     await seen.until(lambda values: values[-1] is not None and len(values[-1].items) == 1)
     await message.delete()
@@ -209,22 +209,23 @@ async def test_an_emoji_that_is_none_is_refused_and_the_connection_lives(
 async def test_participants_are_listed_whoever_joined_last_first(
     lunch: rtflow.ConversationRef, alice: rtflow.Session, bob: rtflow.Session
 ) -> None:
-    for number in range(12):
-        await alice.user(f"u{number}").create_if_not_exists(name=f"U{number}")
-        await lunch.participant(f"u{number}").create_if_not_exists()
+    for number in range(12):  # of one millisecond, the lower id comes first: so does the later one
+        id = f"u{50 - number}"
+        await alice.user(id).create_if_not_exists(name=id)
+        await lunch.participant(id).create_if_not_exists()
     window = lunch.participants.window(3)
     seen = Recorder[rtflow.Window[rtflow.ParticipantSnapshot] | None]()
     window.observe().subscribe(seen)
-    await seen.until(lambda values: names(values[-1]) == ["U11", "U10", "U9"])
-    await lunch.participant("u9").delete()
-    await seen.until(lambda values: names(values[-1]) == ["U11", "U10", "U8"])
+    await seen.until(lambda values: names(values[-1]) == ["u39", "u40", "u41"])
+    await lunch.participant("u41").delete()
+    await seen.until(lambda values: names(values[-1]) == ["u39", "u40", "u42"])
     await window.load_more(50)
     shown = seen.last
     assert shown is not None
     assert shown.loaded_all
     assert names(shown)[-2:] == ["Bob", "Alice"]
     assert len(names(await lunch.participants.get())) == 10
-    await lunch.participant("u11").edit(access="Read")
+    await lunch.participant("u39").edit(access="Read")
     await seen.until(lambda values: values[-1] is not None and values[-1].items[0].access == "Read")
     await bob.current_user.set(name="Robert")
     await seen.until(lambda values: names(values[-1])[-2:] == ["Robert", "Alice"])
