@@ -23,6 +23,7 @@ from rtflow.client.refs import (
     ReactionsRef,
     UserRef,
 )
+from rtflow.client.refs.search import Search
 from rtflow.client.session import Session
 from rtflow.client.stream import Stream
 from rtflow.errors import (
@@ -62,6 +63,8 @@ from rtflow.model.content import (
     TextBlock,
 )
 from rtflow.model.filters import ConversationFilter
+from rtflow.model.markup import parse as parse_markup
+from rtflow.model.markup import to_markup
 from rtflow.model.snapshots import (
     ConnectionState,
     ConversationSnapshot,
@@ -70,6 +73,8 @@ from rtflow.model.snapshots import (
     ReactionSnapshot,
     ReactionSummarySnapshot,
     ReferencedMessageSnapshot,
+    SearchMessageSnapshot,
+    TranslatedMessage,
     TypingSnapshot,
     UserOnlineSnapshot,
     UserSnapshot,
@@ -120,6 +125,8 @@ __all__ = [
     "RequestRefused",
     "RequestTimedOut",
     "RtflowError",
+    "Search",
+    "SearchMessageSnapshot",
     "SendFileBlock",
     "ServerFailed",
     "Session",
@@ -129,10 +136,13 @@ __all__ = [
     "Strikethrough",
     "TextBlock",
     "TooManyRequests",
+    "TranslatedMessage",
     "TypingSnapshot",
     "Unauthorized",
     "UserOnlineSnapshot",
     "UserRef",
     "UserSnapshot",
     "Window",
+    "parse_markup",
+    "to_markup",
 ]

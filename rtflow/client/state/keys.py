@@ -6,7 +6,7 @@ others, so is `MessageKey`; lists and messages bring in the keys of what they sh
 
 from msgspec import UNSET, Struct, structs
 
-from rtflow.model.filters import AnyOf, ConversationFilter, Filter
+from rtflow.model.filters import AnyOf, ConversationFilter, Filter, normalised
 from rtflow.model.frozen import FrozenDict
 
 __all__ = [
@@ -89,7 +89,8 @@ class ListKey(Key, frozen=True):
 
     @classmethod
     def of(cls, given: Filter) -> "ListKey":
-        """Return the key of a filter; equal filters have equal keys."""
+        """Return the key of a filter; filters that mean the same have equal keys."""
+        given = normalised(given)
         if isinstance(given, ConversationFilter):
             return cls(_hashable(given))
         any_of: AnyOf = ("any", tuple(map(_hashable, given[1])))

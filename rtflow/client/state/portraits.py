@@ -40,6 +40,7 @@ from rtflow.model.snapshots import (
 
 __all__ = [
     "conversation_snapshot",
+    "frozen_content",
     "message_snapshot",
     "participant_snapshot",
     "patched",
@@ -91,7 +92,7 @@ def message_snapshot(
         id=message.id,
         type=message.type,
         sender=sender,
-        content=tuple(map(_frozen_block, message.content)),
+        content=frozen_content(message.content),
         plaintext=plaintext(message.content),
         custom=_frozen(message.custom),
         created_at=message.created_at,
@@ -108,7 +109,7 @@ def referenced_snapshot(message: Message, sender: UserSnapshot | None) -> Refere
         id=message.id,
         type=message.type,
         sender=sender,
-        content=tuple(map(_frozen_block, message.content)),
+        content=frozen_content(message.content),
         plaintext=plaintext(message.content),
         custom=_frozen(message.custom),
         created_at=message.created_at,
@@ -174,6 +175,11 @@ def participant_snapshot(it: Participant, user: UserSnapshot | None) -> Particip
 
 def _frozen(custom: dict[str, str]) -> FrozenDict[str, str]:
     return FrozenDict(custom) if custom else EMPTY
+
+
+def frozen_content(content: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Return the content of a message so that nothing in it can be changed."""
+    return tuple(map(_frozen_block, content))
 
 
 def _frozen_block(block: Block) -> Block:
