@@ -82,15 +82,30 @@ async def test_refs_name_what_they_are_made_of(session: rtflow.Session) -> None:
 def test_content_is_a_text_a_block_or_several() -> None:
     text, file = rtflow.TextBlock(("hi",)), rtflow.SendFileBlock("token")
     place = rtflow.LocationBlock(52.4, 4.9)
-    assert blocks_of("hi", "send") == blocks_of(text, "send") == blocks_of([text], "send")
-    assert blocks_of(file, "send") == (file,)
-    assert blocks_of((text, file, place), "send") == (text, file, place)
+    contents: list[tuple[Any, tuple[object, ...]]] = [
+        ("hi", (text,)),
+        (text, (text,)),
+        ([text], (text,)),
+        (file, (file,)),
+        ((text, file, place), (text, file, place)),
+    ]
+    for given, blocks in contents:
+        assert blocks_of(given, "send", links=False) == blocks
+
+
+def test_only_an_edit_may_hide_where_a_link_leads() -> None:
+    hidden = "<https://example.com|here>"
+    link = rtflow.Link("https://example.com", ("here",))
+    assert blocks_of(hidden, "edit", links=True) == (rtflow.TextBlock((link,)),)
+    (sent,) = blocks_of(hidden, "send", links=False)
+    assert isinstance(sent, rtflow.TextBlock)
+    assert sent.children == ("<", rtflow.AutoLink(*["https://example.com"] * 2), "|here>")
 
 
 @pytest.mark.parametrize("empty", ["", [], ()])
 def test_content_is_not_empty(empty: Any) -> None:
     with pytest.raises(ValueError, match=r"send: a message is not empty"):
-        blocks_of(empty, "send")
+        blocks_of(empty, "send", links=False)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +128,7 @@ def test_content_is_not_empty(empty: Any) -> None:
 )
 def test_what_is_no_content_is_a_type_error(wrong: Any, why: str) -> None:
     with pytest.raises(TypeError, match=why):
-        blocks_of(wrong, "send")
+        blocks_of(wrong, "send", links=False)
 
 
 async def test_blocks_and_what_they_reply_to_are_sent(

@@ -1,30 +1,33 @@
 """Content: what may be given to `send` and `edit`, as the blocks that travel.
 
-Not here: what blocks are (rtflow.model.content), what the server allows in them.
+Not here: what blocks are (rtflow.model.content), what a text means (rtflow.model.markup), what the
+server allows.
 """
 
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from rtflow.model.content import FileBlock, LocationBlock, SendBlock, SendFileBlock, TextBlock
+from rtflow.model.markup import parse
 
 __all__ = ["Content", "blocks_of"]
 
 Content: TypeAlias = str | SendBlock | Sequence[SendBlock]
-"""A text, one block, or several. A file goes as an `rtflow.SendFileBlock` of its token."""
+"""A text with markup, one block, or several. A file goes as the `SendFileBlock` of its token."""
 
 BLOCKS: Final = (TextBlock, SendFileBlock, LocationBlock)
 
 
-def blocks_of(given: Content, call: str) -> tuple[SendBlock, ...]:
-    """Return the blocks of a message.
+def blocks_of(given: Content, call: str, *, links: bool) -> tuple[SendBlock, ...]:
+    """Return the blocks of a message. `links`: as for `rtflow.parse_markup`.
 
     Raises `TypeError` for what is no content, and `ValueError` for an empty one; both name `call`.
     """
     blocks: tuple[SendBlock, ...]
     match given:
         case str():
-            blocks = (TextBlock((given,)),) if given else ()
+            nodes = parse(given, links=links)
+            blocks = (TextBlock(nodes),) if nodes else ()
         case TextBlock() | SendFileBlock() | LocationBlock():
             blocks = (given,)
         case [*several]:

@@ -127,13 +127,14 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
     ) -> MessageRef:
         """Send a message, and return a ref to it.
 
-        `content` is a text, an `rtflow.TextBlock`, `SendFileBlock` or `LocationBlock`, or up to 20
-        of these blocks. `referenced_message` is what it replies to: a ref or an id. Raises
-        `TypeError` or `ValueError` for what cannot be sent, and a `RequestRefused`: `Forbidden`
-        when I am not in the conversation or may only read.
+        `content` is a text with markup (`*bold*`; see `rtflow.parse_markup`, with `links=False`),
+        an `rtflow.TextBlock`, `SendFileBlock` or `LocationBlock`, or up to 20 of these blocks. To
+        send a text as it is, put it into a `TextBlock`. `referenced_message` is what it replies to:
+        a ref or an id. Raises `TypeError` or `ValueError` for what cannot be sent, and a
+        `RequestRefused`: `Forbidden` when I am not in the conversation or may only read.
         """
         call = "conversation.send"
-        fields: dict[str, object] = {"content": blocks_of(content, call)}
+        fields: dict[str, object] = {"content": blocks_of(content, call, links=False)}
         if custom is not None:
             fields["custom"] = custom
         if referenced_message is not None:

@@ -1,6 +1,6 @@
 """Messages of a conversation: their windows, and a ref to one of them.
 
-Not here: what may be said (content.py), who reacted (reactions.py).
+Not here: what may be said (content.py), who reacted (reactions.py), translating (translation.py).
 """
 
 import random
@@ -12,12 +12,13 @@ from rtflow.client.mirror import Mirror
 from rtflow.client.refs.content import Content, blocks_of
 from rtflow.client.refs.reactions import ReactionsRef
 from rtflow.client.refs.ref import LiveRef
+from rtflow.client.refs.translation import translate
 from rtflow.client.refs.windows import LiveWindow, checked_count
 from rtflow.client.state.views import MessagesView, MessageView
 from rtflow.errors import NotFound
 from rtflow.model.ids import checked_id
 from rtflow.model.params import EditMessage, Empty, MessageFields, checked
-from rtflow.model.snapshots import MessageSnapshot, Window
+from rtflow.model.snapshots import MessageSnapshot, TranslatedMessage, Window
 from rtflow.wire.endpoints import DELETE_MESSAGE, EDIT_MESSAGE
 
 __all__ = ["MessageRef", "Messages", "idempotency_key"]
@@ -51,10 +52,21 @@ class MessageRef(LiveRef[MessageSnapshot | None]):
         emoji = checked_id(emoji, "an emoji")
         return ReactionsRef(self._mirror, self.conversation_id, self.id, emoji)
 
+    async def translate(self, language: str) -> TranslatedMessage | None:
+        """Return what the message says in another language; None when it cannot be translated, or
+        there is no such message.
+
+        `language` is an ISO 639-1 code, such as "nl". What is asked for in one turn of the loop is
+        asked for together. Raises `TypeError` or `ValueError` for what cannot be a language, and a
+        `RequestRefused`: when I am not in the conversation, or the server cannot translate.
+        """
+        return await translate(self._mirror, self.conversation_id, self.id, language)
+
     async def edit(self, content: Content | None = None, **fields: Unpack[MessageFields]) -> None:
         """Change what the message says, its `custom`, or both.
 
-        `content` is as for `conversation.send`; None leaves it alone. `custom` merges key by key, a
+        `content` is as for `conversation.send`, where a text may hide links, too
+        (`<https://example.com|here>`); None leaves it alone. `custom` merges key by key, a
         value of None deletes the key, None as a whole deletes all. Raises `TypeError` or
         `ValueError` for what cannot be sent, and a `RequestRefused`: `NotFound` when there is no
         such message, `Forbidden` when I may not edit it.
@@ -62,7 +74,7 @@ class MessageRef(LiveRef[MessageSnapshot | None]):
         call = "message.edit"
         if content is None and not fields:
             raise TypeError(f"{call}: give a text, blocks or custom")
-        said = {} if content is None else {"content": blocks_of(content, call)}
+        said = {} if content is None else {"content": blocks_of(content, call, links=True)}
         params = checked(EditMessage, call, **said, **fields)
         await self._mirror.ask(EDIT_MESSAGE, self._names, params)
 
