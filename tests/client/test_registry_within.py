@@ -23,6 +23,7 @@ from rtflow.client.state.views import (
     View,
 )
 from rtflow.errors import BadRequest, Forbidden
+from rtflow.model.events import OnlineDiff, ParticipantCreated, UserOnlineChanged
 from rtflow.model.filters import ALL
 from rtflow.model.snapshots import MessageSnapshot, Window
 from rtflow.wire import endpoints as wire
@@ -214,6 +215,20 @@ def test_a_window_that_is_cut_shows_on_what_its_replies_refer_to(client: Client)
     assert client.show(view) == expected(client.world, view)
 
 
+def test_a_message_that_a_window_loses_and_somebody_looks_at_is_followed(client: Client) -> None:
+    window = MessagesView.of("lunch", 2)
+    one = MessageView.of("lunch", client.world.messages["lunch"][1].id)
+    client.watch(window)
+    client.watch(one)
+    client.asked()
+    client.world.say("lunch", "bob", "another")
+    client.world.say("lunch", "bob", "the fourth cuts it to two")
+    assert client.asked() == []
+    client.world.change("lunch", 1, "changed")
+    assert changed(client) == {one.key}
+    assert client.show(one) == expected(client.world, one)
+
+
 def test_a_reply_in_a_list_is_read_with_what_it_refers_to(client: Client) -> None:
     client.world.say("lunch", "bob", "a reply", replies_to=0)
     view = ConversationView.of("lunch")
@@ -316,6 +331,22 @@ def test_a_participant_is_followed_through_coming_changing_and_going(client: Cli
     client.world.quit("lunch", "carol")
     assert changed(client) == {view.key}
     assert client.show(view) is None
+
+
+def test_whoever_joins_again_beyond_a_window_leaves_it(client: Client) -> None:
+    """He is in it with the time of his last joining; a clock that went back puts him beyond."""
+    for number in range(4):
+        client.world.enter("lunch", f"u{number}")
+    view = ParticipantsView.of("lunch", 2)
+    client.watch(view)
+    member = client.world.members["lunch"]["u3"]
+    client.world.members["lunch"]["u3"] = structs.replace(member, joined_at=1)
+    created = ParticipantCreated(
+        conversation_id="lunch", user_id="u3", state=client.world.members["lunch"]["u3"]
+    )
+    client.world.frames.append((created,))
+    assert changed(client) == {view.key}
+    assert client.show(view) == expected(client.world, view)
 
 
 def test_my_own_access_is_the_same_in_all_that_shows_it(client: Client) -> None:
@@ -435,6 +466,30 @@ def test_a_list_whose_next_page_is_refused_is_read_from_its_start(
     assert client.show(view) == expected(client.world, view)
 
 
+@pytest.mark.parametrize(
+    ("view", "endpoint"),
+    [
+        (MessagesView.of("lunch", 5), wire.GET_MESSAGES),
+        (ParticipantsView.of("lunch", 5), wire.GET_PARTICIPANTS),
+    ],
+)
+def test_a_page_that_is_refused_when_i_have_left_is_not_read_again(
+    client: Client, view: AnyView, endpoint: wire.AnyEndpoint
+) -> None:
+    for number in range(9):
+        client.world.enter("lunch", f"u{number}")
+        client.world.say("lunch", "bob")
+    lease = client.watch(structs.replace(view, size=2))
+    client.registry.resize(lease, view.size, 0)
+    client.world.receive(client.registry.take().asks)
+    client.world.asked.clear()
+    client.world.faults[endpoint] = BadRequest("INVALID_CURSOR")
+    client.world.leave("lunch")
+    client.settle()
+    assert view.show(client.registry.state) is None
+    assert not [it for it in client.asked() if it.startswith(f"GET {LUNCH}")]
+
+
 def test_a_list_whose_pages_are_always_refused_fails(client: Client) -> None:
     for number in range(120):
         client.world.enter("lunch", f"u{number}")
@@ -486,7 +541,10 @@ def test_a_total_and_a_list_of_conversations_begin_anew_too(client: Client) -> N
 
 def test_somebody_is_online_who_did_not_exist(client: Client) -> None:
     view = OnlineView.of("dan")
-    client.watch(view)
+    client.registry.acquire(view.key, 1, 0)
+    client.world.receive(client.registry.take().asks)
+    client.registry.apply([UserOnlineChanged(user_id="dan", diff=OnlineDiff(is_connected=True))], 0)
+    assert view.show(client.registry.state) is UNSET
     assert client.asked() == [
         "SUBSCRIBE /users/dan/online",
         "SUBSCRIBE /users",

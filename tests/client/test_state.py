@@ -14,7 +14,9 @@ from rtflow.client.state.keys import (
     LastKey,
     ListKey,
     MessagesKey,
+    ParticipantKey,
     ParticipantsKey,
+    SaidKey,
     SideKey,
     TotalKey,
     TypingKey,
@@ -23,6 +25,7 @@ from rtflow.client.state.keys import (
 from rtflow.client.state.portraits import conversation_snapshot, message_snapshot, patched
 from rtflow.client.state.span import Span
 from rtflow.client.state.talk import Talk
+from rtflow.errors import NotFound
 from rtflow.model.content import ActionButton, ActionLink, Bold, CodeSpan, LocationBlock, TextBlock
 from rtflow.model.entities import (
     Message,
@@ -121,6 +124,17 @@ def test_clearing_what_is_empty_changes_nothing() -> None:
     assert messages.last is None
 
 
+def test_what_is_wanted_by_itself_stays_when_the_newest_are_read_anew() -> None:
+    messages = talk([a_message("m2", 2), a_message("m1", 1)])
+    messages.want("m1")
+    messages.begin([a_message("m3", 3)], "more")
+    assert ids(messages) == ["m3"]
+    assert messages.get("m1")
+    assert messages.get("m2") is UNSET
+    messages.unwant("m1")
+    assert messages.get("m1") is UNSET
+
+
 def test_what_is_not_held_is_not_kept() -> None:
     state = state_with()
     state.users.load("bob", a_user("bob", "Bob"))
@@ -214,6 +228,26 @@ def test_what_comes_late_about_what_is_not_held_any_more_is_not_kept() -> None:
     state.take(late, Typing())
     state.apply(TypingAvailable(conversation_id="lunch", state=Typing()))
     assert state.show(typing) is UNSET
+
+
+def test_what_changes_of_somebody_who_is_not_there_changes_nothing() -> None:
+    key = ParticipantKey("lunch", "bob")
+    state = state_with(key)
+    (ask,) = state.reads({key: True}, expand=False)
+    state.take(ask, NotFound("PARTICIPANT_NOT_FOUND"))
+    state.take_touched()
+    diff = ParticipantDiff(access="Read")
+    state.apply(ParticipantEdited(conversation_id="lunch", user_id="bob", diff=diff))
+    assert (list(state.take_touched()), state.show(key)) == ([], None)
+
+
+def test_a_part_shows_what_its_whole_needs_of_it() -> None:
+    state = state_with(LastKey("lunch"), SaidKey("lunch", "m1"))
+    assert state.show(LastKey("lunch")) is state.show(SaidKey("lunch", "m1")) is UNSET
+    state.messages.load("lunch", Page((a_message("m1", 1, None),)), UNSET)
+    last, said = state.show(LastKey("lunch")), state.show(SaidKey("lunch", "m1"))
+    assert (last.id, said.id, said.referenced_message_id) == ("m1", "m1", None)
+    assert state.show(SaidKey("dinner", "m1")) is UNSET
 
 
 def test_whoever_exists_already_is_not_created_again() -> None:

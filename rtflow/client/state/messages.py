@@ -245,12 +245,9 @@ class Messages(Noun[AnyMessages]):
                     if LastKey(id) in gaps and not expand:
                         covers = (key, LastKey(id))
                     yield Ask(GET_MESSAGES, (id,), params, covers)
-                case SaidKey(_, message):
-                    yield Ask(GET_MESSAGE, (id, message), NOTHING, covers)
-                case MessageKey():
-                    pass
                 case _:
-                    assert_never(key)
+                    assert isinstance(key, SaidKey)  # nothing else lacks anything itself
+                    yield Ask(GET_MESSAGE, (id, key.message), NOTHING, covers)
 
     def take(self, ask: Ask, result: Any) -> None:  # Any: of one of two endpoints
         """See `Noun`."""

@@ -151,7 +151,8 @@ class Sides(Noun[AnySide]):
         """See `Noun`."""
         if isinstance(key, TotalKey):
             self.known.cursor = UNSET
-        elif isinstance(key, ListKey) and key in self.known.lists:
+        else:
+            assert isinstance(key, ListKey)  # nothing else has pages
             self.known.lists[key].cursor = UNSET
 
     def reads(
