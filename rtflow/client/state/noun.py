@@ -7,7 +7,7 @@ To add a noun: name its keys (keys.py), write its file, add it to the table in s
 a view (views.py). What nests is said by `parts`, never by reaching into another noun's keys: the
 registry then reads, follows and lets go of the parts on its own.
 
-Invariant: a noun keeps only what is held, or what is a hint until `forget_hints`.
+Invariant: a noun keeps only what is held; two keep hints besides, until `forget_hints` (state.py).
 """
 
 from abc import ABC, abstractmethod
@@ -68,9 +68,6 @@ class Noun(ABC, Generic[K]):
     @abstractmethod
     def forget(self) -> None:
         """Know nothing any more, of what is held too."""
-
-    def forget_hints(self) -> None:
-        """Whatever came along and is not held by now is not wanted."""
 
     def parts(self, key: K) -> tuple[Key, ...] | None:
         """Return the keys that are needed to show this one; None: not known, so as before."""
