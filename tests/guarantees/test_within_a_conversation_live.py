@@ -3,6 +3,7 @@
 One test per guarantee, over all kinds; what is special to one is in tests/client/test_*_live.py.
 """
 
+import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
@@ -252,3 +253,38 @@ async def test_10_whoever_iterates_slowly_sees_the_newest(
         assert await anext(values) == witness.last
     del values
     gc.collect()
+
+
+async def test_13_writes_in_flight_when_the_link_drops_happen_once(company: Company) -> None:
+    """The server does all of it; every answer is lost."""
+    kept, gone = await company.lunch.send("kept"), await company.lunch.send("gone")
+    unliked = await company.lunch.send("unliked")
+    await unliked.reactions(THUMB).add()
+    bob = Recorder[rtflow.Window[rtflow.MessageSnapshot] | None]()
+    company.bobs_lunch.messages.observe().subscribe(bob)
+    company.link.stall("down")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(kept.edit("changed"))
+        tasks.create_task(kept.reactions(THUMB).add())
+        tasks.create_task(unliked.reactions(THUMB).remove())
+        tasks.create_task(gone.delete())
+        tasks.create_task(company.lunch.mark_as_typing())
+        last = tasks.create_task(company.lunch.send("last", referenced_message=kept))
+        await bob.until(lambda values: shown(values[-1])[0] == ("last", 0))
+        company.link.cut()
+        company.link.resume()
+    assert shown(await company.lunch.messages.get()) == [
+        ("last", 0),
+        ("unliked", 0),
+        ("changed", 1),
+    ]
+    assert shown(bob.last) == shown(await company.lunch.messages.get())
+    newest = await company.lunch.messages.window(1).get()
+    assert newest is not None
+    assert await last.result().get() == newest.items[0]
+
+
+def shown(window: rtflow.Window[rtflow.MessageSnapshot] | None) -> list[tuple[str, int]]:
+    """What is said, and how many reacted."""
+    items = () if window is None else window.items
+    return [(it.plaintext, sum(one.count for one in it.reactions)) for it in items]
