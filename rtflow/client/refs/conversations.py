@@ -83,7 +83,10 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         return watching(self._mirror, TypingView.of(self.id))
 
     def message(self, id: str) -> MessageRef:
-        """Return a ref to a message. Raises `TypeError` or `ValueError` for what is no id."""
+        """Return a ref to the message with this `id`, be there one or not.
+
+        Raises `TypeError` or `ValueError` for what cannot be an id.
+        """
         return MessageRef(self._mirror, self.id, checked_id(id, "a message id"))
 
     def participant(self, user: str | UserRef) -> ParticipantRef:
@@ -130,8 +133,10 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         `content` is a text with markup (`*bold*`; see `rtflow.parse_markup`, with `links=False`),
         an `rtflow.TextBlock`, `SendFileBlock` or `LocationBlock`, or up to 20 of these blocks. To
         send a text as it is, put it into a `TextBlock`. `referenced_message` is what it replies to:
-        a ref or an id. Raises `TypeError` or `ValueError` for what cannot be sent, and a
-        `RequestRefused`: `Forbidden` when I am not in the conversation or may only read.
+        a ref or an id. `custom` is data of the application, text by key.
+
+        Raises `TypeError` or `ValueError` for what cannot be sent, and a `RequestRefused`:
+        `Forbidden` when I am not in the conversation or may only read.
         """
         call = "conversation.send"
         fields: dict[str, object] = {"content": blocks_of(content, call, links=False)}
