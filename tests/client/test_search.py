@@ -61,6 +61,7 @@ async def test_the_query_travels_as_the_official_client_sends_it(place: Place) -
         "&conversationFilter=%7B%22subject%22%3A%5B%22%3D%3D%22%2C%22x%22%5D%7D&limit=3",
     ]
     assert [it.token for it in place.http.asked] == ["a token"] * 2
+    assert place.http.asked[0].headers["accept-encoding"] == "identity"
 
 
 async def test_it_finds_conversations(place: Place) -> None:
@@ -323,6 +324,7 @@ async def test_a_server_that_does_not_answer_times_out(place: Place) -> None:
     async with place.session(request_timeout=0.1) as session:
         with pytest.raises(rtflow.RequestTimedOut, match="no answer to GET /me/messages/search"):
             await session.search_messages("x").next_page()
+    assert len(place.targets) == 1  # the time is up
 
 
 async def test_what_cannot_be_read_by_websocket_is_an_error(place: Place) -> None:
