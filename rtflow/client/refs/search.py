@@ -51,7 +51,7 @@ class Finder(Struct, Generic[F, T], frozen=True):
 
 
 class Search(AsyncIterator[T], Generic[T]):
-    """The results of a search, best or newest first: `async for it in search`.
+    """The results of a search, messages newest first: `async for it in search`.
 
     It asks when it is asked, and no sooner: stop, and nothing follows. Results that I may not see
     any more are left out. An error ends nothing: the next call tries again, from there.
