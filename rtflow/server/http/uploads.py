@@ -5,7 +5,8 @@ the same memory whatever its size. The row that names it commits when it is on t
 
 Not here: the form (form.py), the folder (rtflow.server.files), what a file may be
 (domain/files.py).
-Invariant: whatever way an upload ends, other than well, no row and no file is left of it.
+Invariant: whatever way an upload ends, other than well, no row is left of it, and no file, but for
+a content whose row could not be written: that one is collected (chores.py).
 """
 
 import asyncio
@@ -117,8 +118,8 @@ class Uploads:
                 break
             read += len(chunk)
             piece += form.feed(chunk)
-            if len(head) < HEAD:
-                head += piece[: HEAD - len(head)]
+            if not incoming.size:
+                head = bytes(piece[:HEAD])
             if incoming.size + len(piece) > rules.max_file_bytes:
                 raise too_large(rules, status=413)
             if read - incoming.size - len(piece) > OVERHEAD:
