@@ -41,7 +41,7 @@ OVERHEAD: Final = 64 * 1024  # bytes that a form may have besides its file
 STANDSTILL: Final = 30.0  # seconds that nothing may come
 MOST_PIXELS: Final = 100_000  # of a width or a height
 MOST_SECONDS: Final = 7 * 24 * 3600.0
-SUBTYPES: Final[tuple[Subtype, ...]] = get_args(Subtype)
+SUBTYPES: Final[dict[str, Subtype]] = {name: name for name in get_args(Subtype)}
 
 
 class FileToken(Struct, frozen=True, rename="camel"):
@@ -136,8 +136,7 @@ def _subtype(form: Form, filename: str, media_type: str) -> Subtype | None:
     given = form.fields.get("subtype")
     if given is None:
         return None
-    subtype = next((it for it in SUBTYPES if it == given), None)
-    if subtype is None:
+    if (subtype := SUBTYPES.get(given)) is None:
         raise BadRequest("INVALID_SUBTYPE", f"`subtype` is one of {', '.join(SUBTYPES)}")
     if not can_be(subtype, form.media_type, filename, media_type):
         raise BadRequest(
