@@ -22,6 +22,7 @@ import sys
 from asyncio import TaskGroup
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
@@ -30,17 +31,20 @@ from starlette.types import Receive, Scope, Send
 from rtflow.errors import ServerFailed
 from rtflow.server.auth import SHORTEST_SECRET, Authenticator
 from rtflow.server.bus.local import LocalBus
+from rtflow.server.domain.points import close_points
 from rtflow.server.domain.sides import sides
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
 from rtflow.server.gateway.fanout import Fanout
-from rtflow.server.gateway.node import Node
+from rtflow.server.gateway.node import Node, unix_ms
+from rtflow.server.gateway.points import Points, recalled
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
 from rtflow.server.serve import Address
 from rtflow.server.serve import running as host_here
 from rtflow.server.serve import serve as host_process
 from rtflow.server.settings import Settings
+from rtflow.server.store.awaited import committed
 from rtflow.server.store.sqlite import open_sqlite
 
 if TYPE_CHECKING:
@@ -88,16 +92,22 @@ class App:
             parts.enter_context(_switching(SWITCH_INTERVAL))
             store = await open_sqlite(settings.database, bus.publish)
             parts.push_async_callback(store.close)
+            journal, points = await recalled(store), Points(store, unix_ms)
+            parts.callback(points.flush)
+            await committed(store, partial(close_points, journal.floor, unix_ms()))
             tasks = TaskGroup()
             await tasks.__aenter__()
             # Called so, and not entered, because what the body raises shall leave it as it is.
             parts.push_async_callback(tasks.__aexit__, None, None, None)
             eager = Eager(tasks)
             fanout = Fanout(store, eager, sides)
+            bus.listen(journal.note)
             bus.listen(fanout.deliver)
             node = Node(
                 store=store,
                 fanout=fanout,
+                journal=journal,
+                points=points,
                 eager=eager,
                 authenticator=self._authenticator,
                 limits=settings.limits,

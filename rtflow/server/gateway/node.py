@@ -11,7 +11,9 @@ from rtflow.server.auth import Authenticator
 from rtflow.server.domain.rules import Rules
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.fanout import Fanout
+from rtflow.server.gateway.journal import Journal
 from rtflow.server.gateway.limits import Limits
+from rtflow.server.gateway.points import Points
 from rtflow.server.store.interface import Store
 
 __all__ = ["Node"]
@@ -30,6 +32,8 @@ class Node:
         *,
         store: Store,
         fanout: Fanout,
+        journal: Journal,
+        points: Points,
         eager: Eager,
         authenticator: Authenticator,
         limits: Limits,
@@ -37,6 +41,7 @@ class Node:
         clock: Callable[[], int] = unix_ms,
     ) -> None:
         self.store, self.fanout, self.eager = store, fanout, eager
+        self.journal, self.points = journal, points
         self.authenticator, self.limits, self.rules, self.clock = (
             authenticator,
             limits,

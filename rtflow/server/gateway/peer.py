@@ -19,14 +19,16 @@ from functools import partial
 from typing import Any, Final
 
 from rtflow.errors import BadRequest, RequestRefused, ServerFailed
+from rtflow.server.domain.points import Client
 from rtflow.server.gateway import audience, commands
 from rtflow.server.gateway.audience import Topic
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.ordering import Ordering
 from rtflow.server.gateway.outlet import Outlet
+from rtflow.server.gateway.returning import Returning
 from rtflow.server.gateway.session import Session
 from rtflow.server.store.interface import Reading
-from rtflow.wire.endpoints import GET_USERS, PING, RENEW, Done, Kind
+from rtflow.wire.endpoints import GET_MESSAGES, GET_USERS, PING, RENEW, Done, Kind, Renewed
 from rtflow.wire.server import UNREADABLE_SEQ, Call, ServerProtocol, State
 
 __all__ = ["Peer"]
@@ -48,6 +50,7 @@ class Peer:
         "_ordering",
         "_outlet",
         "_protocol",
+        "_returning",
         "_self",
         "_session",
         "_topics",
@@ -56,11 +59,21 @@ class Peer:
         "user_id",
     )
 
-    def __init__(self, node: Node, user_id: str, protocol: ServerProtocol, outlet: Outlet) -> None:
+    def __init__(
+        self,
+        node: Node,
+        user_id: str,
+        protocol: ServerProtocol,
+        outlet: Outlet,
+        client_id: str | None = None,
+    ) -> None:
         self.user_id = user_id
         self._node, self._protocol, self._outlet = node, protocol, outlet
         self._session = Session(node, user_id, protocol, outlet)
         self._ordering = Ordering()
+        self._returning = client_id and Returning(
+            node, Client(client_id, user_id), protocol, self._ordering, self._publish, self.leave
+        )
         self._self = Topic(audience.Kind.SELF, user_id)
         self._topics = set[Topic]()
         self._is_over = False
@@ -84,6 +97,8 @@ class Peer:
             self._protocol.refuse(UNREADABLE_SEQ, error)
         elif (call := self._protocol.receive(message)) is not None:
             self._begin(call)
+        elif self._returning:
+            self._returning.heard()
         self._outlet.wake()
 
     @property
@@ -105,6 +120,8 @@ class Peer:
 
     def end(self) -> None:
         """The connection is over: let go of everything. Idempotent."""
+        if self._returning and not self._is_over:
+            self._returning.end()
         self._is_over = True
         self._session.end()
         self._outlet.end()
@@ -155,7 +172,14 @@ class Peer:
             self._protocol.answer(call.seq, DONE)
         elif (renewed := self._session.renew(call.params.token)) is not None:
             self._node.fanout.watch(self._self, self)
-            self._protocol.answer(call.seq, renewed)
+            if self._returning:
+                self._returning.admit(partial(self._welcome, call, renewed))
+            else:
+                self._welcome(call, renewed)
+
+    def _welcome(self, call: Call, renewed: Renewed) -> None:
+        self._protocol.answer(call.seq, renewed)
+        self._outlet.wake()
 
     def _watch(self, call: Call) -> None:
         topics = commands.watched(call, self.user_id)
@@ -171,6 +195,8 @@ class Peer:
                 self._topics.discard(topic)
                 self._node.fanout.unwatch(topic, self)
         self._protocol.answer(call.seq, DONE)
+        if self._returning and call.endpoint.method == "SUBSCRIBE":
+            self._returning.subscribed(topics)
 
     def _add(self, topics: Iterable[Topic]) -> None:
         for topic in topics:
@@ -254,6 +280,8 @@ class Peer:
             self._refuse(call, outcome)
         else:
             self._protocol.answer(call.seq, outcome)
+            if self._returning and call.endpoint is GET_MESSAGES:
+                self._returning.read_messages(call.ids[0])
         self._outlet.wake()
 
     def _refuse(self, call: Call, error: Exception) -> None:

@@ -149,6 +149,10 @@ class Store(Protocol):
         """Return the changes above a number, in order; None when the log does not reach back."""
         ...
 
+    async def changes_at(self, numbers: Sequence[int]) -> Sequence[Change]:
+        """Return the changes with these numbers, in order, as far as the log still has them."""
+        ...
+
     async def close(self) -> None:
         """Commit what was submitted, then let go of the database. Idempotent."""
         ...
