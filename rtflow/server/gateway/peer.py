@@ -6,7 +6,8 @@ begins when this connection's earlier writes have settled. What a connection wat
 what its user may see is not, fanout.py asks at each delivery.
 
 Not here: bytes (rtflow.wire.server), what a request means (commands.py), in which order answers
-and events leave (ordering.py), tokens and time (session.py), sockets (endpoint.py).
+and events leave (ordering.py), what is told to whoever comes back (returning.py), tokens and time
+(session.py), sockets (endpoint.py).
 Invariants: every request is answered once, unless the connection ends first. Whatever one client
 sends, others do not notice.
 """
@@ -71,9 +72,12 @@ class Peer:
         self._node, self._protocol, self._outlet = node, protocol, outlet
         self._session = Session(node, user_id, protocol, outlet)
         self._ordering = Ordering()
-        self._returning = client_id and Returning(
-            node, Client(client_id, user_id), protocol, self._ordering, self._publish, self.leave
-        )
+        self._returning: Returning | None = None
+        if client_id is not None:
+            client = Client(client_id, user_id)
+            self._returning = Returning(
+                node, client, protocol, self._ordering, self._publish, self.leave
+            )
         self._self = Topic(audience.Kind.SELF, user_id)
         self._topics = set[Topic]()
         self._is_over = False
@@ -97,7 +101,7 @@ class Peer:
             self._protocol.refuse(UNREADABLE_SEQ, error)
         elif (call := self._protocol.receive(message)) is not None:
             self._begin(call)
-        elif self._returning:
+        elif self._returning is not None:
             self._returning.heard()
         self._outlet.wake()
 
@@ -120,7 +124,7 @@ class Peer:
 
     def end(self) -> None:
         """The connection is over: let go of everything. Idempotent."""
-        if self._returning and not self._is_over:
+        if self._returning is not None and not self._is_over:
             self._returning.end()
         self._is_over = True
         self._session.end()
@@ -172,7 +176,7 @@ class Peer:
             self._protocol.answer(call.seq, DONE)
         elif (renewed := self._session.renew(call.params.token)) is not None:
             self._node.fanout.watch(self._self, self)
-            if self._returning:
+            if self._returning is not None:
                 self._returning.admit(partial(self._welcome, call, renewed))
             else:
                 self._welcome(call, renewed)
@@ -195,7 +199,7 @@ class Peer:
                 self._topics.discard(topic)
                 self._node.fanout.unwatch(topic, self)
         self._protocol.answer(call.seq, DONE)
-        if self._returning and call.endpoint.method == "SUBSCRIBE":
+        if self._returning is not None and call.endpoint.method == "SUBSCRIBE":
             self._returning.subscribed(topics)
 
     def _add(self, topics: Iterable[Topic]) -> None:
@@ -280,7 +284,7 @@ class Peer:
             self._refuse(call, outcome)
         else:
             self._protocol.answer(call.seq, outcome)
-            if self._returning and call.endpoint is GET_MESSAGES:
+            if self._returning is not None and call.endpoint is GET_MESSAGES:
                 self._returning.read_messages(call.ids[0])
         self._outlet.wake()
 
