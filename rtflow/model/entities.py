@@ -19,6 +19,7 @@ __all__ = [
     "Page",
     "Participant",
     "Reaction",
+    "ReactionDiff",
     "ReactionSummary",
     "Typing",
     "User",
@@ -46,12 +47,25 @@ class User(Entity, frozen=True, kw_only=True):
     welcome_message: str | None = None
 
 
-class ReactionSummary(Entity, frozen=True, kw_only=True):
-    """How often one emoji was added to a message, and whether the receiver did."""
+class ReactionDiff(Entity, frozen=True, kw_only=True, omit_defaults=True):
+    """What changed of a `ReactionSummary`; what is not known to the receiver comes whole."""
 
-    created_at: int
-    count: int
-    current_user_reacted: bool
+    created_at: int | UnsetType = UNSET
+    count: int | UnsetType = UNSET
+    current_user_reacted: bool | UnsetType = UNSET
+
+
+class ReactionSummary(ReactionDiff, frozen=True, kw_only=True):
+    """How often one emoji was added to a message, and whether the receiver did.
+
+    `created_at` is when it was first used: summaries are in that order. It can stand where a diff
+    does, with nothing left out.
+    """
+
+    # pyright wants defaults where the base has some; keywords need no order
+    created_at: int  # pyright: ignore[reportGeneralTypeIssues]
+    count: int  # pyright: ignore[reportGeneralTypeIssues]
+    current_user_reacted: bool  # pyright: ignore[reportGeneralTypeIssues]
 
 
 class Reaction(Entity, frozen=True, kw_only=True):

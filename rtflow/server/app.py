@@ -14,6 +14,8 @@ sent away.
     app = FastAPI(lifespan=lifespan)
     app.mount("/chat", chat)             # clients: rtflow.Session("http://.../chat", ...)
 
+An application may also do what a server of ours cannot: `translate`.
+
 Not here: hosting (serve.py). The only room that names the store and the bus.
 """
 
@@ -33,11 +35,14 @@ from rtflow.server.auth import SHORTEST_SECRET, Authenticator
 from rtflow.server.bus.local import LocalBus
 from rtflow.server.domain.points import close_points
 from rtflow.server.domain.sides import sides
+from rtflow.server.domain.translations import Translate, untranslated
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
 from rtflow.server.gateway.fanout import Fanout
 from rtflow.server.gateway.node import Node, unix_ms
 from rtflow.server.gateway.points import Points, recalled
+from rtflow.server.gateway.signals import Signals
+from rtflow.server.gateway.translator import Translator
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
 from rtflow.server.serve import Address
@@ -63,8 +68,8 @@ thirty, this restores a tenth."""
 class App:
     """An ASGI application. Made by `create_app`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, translate: Translate) -> None:
+        self.settings, self._translate = settings, translate
         self._authenticator = Authenticator(
             settings.app, settings.key, leeway=settings.token_leeway
         )
@@ -87,7 +92,7 @@ class App:
         """Run the app: opens the database, closes it at the end. Under `serve` that is done
         already."""
         self._warn()
-        settings, bus = self.settings, LocalBus()
+        settings, limits, bus = self.settings, self.settings.limits, LocalBus()
         async with AsyncExitStack() as parts:
             parts.enter_context(_switching(SWITCH_INTERVAL))
             store = await open_sqlite(settings.database, bus.publish)
@@ -101,8 +106,16 @@ class App:
             parts.push_async_callback(tasks.__aexit__, None, None, None)
             eager = Eager(tasks)
             fanout = Fanout(store, eager, sides)
-            bus.listen(journal.note)
+            signals = Signals(store, limits, unix_ms, tell=bus.tell, hand_on=fanout.hand_on)
+            parts.callback(signals.close)
+            translator = Translator(store, limits, self._translate)
+            parts.callback(translator.close)
+            bus.listen(
+                journal.note
+            )  # before it, so that what is known is not less than what is told
             bus.listen(fanout.deliver)
+            bus.listen(signals.follow)  # after it, so that what follows from a change comes later
+            bus.listen_for_signals(signals.hear)
             node = Node(
                 store=store,
                 fanout=fanout,
@@ -110,8 +123,11 @@ class App:
                 points=points,
                 eager=eager,
                 authenticator=self._authenticator,
-                limits=settings.limits,
+                signals=signals,
+                translator=translator,
+                limits=limits,
                 rules=settings.rules,
+                clock=unix_ms,
             )
             self._store, self._endpoint = store, Endpoint(node)
             try:
@@ -142,20 +158,27 @@ class App:
             )
 
 
-def create_app(settings: Settings | None = None) -> App:
-    """Build the application. Without settings: from the environment."""
-    return App(Settings() if settings is None else settings)
+def create_app(settings: Settings | None = None, *, translate: Translate = untranslated) -> App:
+    """Build the application. Without settings: from the environment.
+
+    `translate` is how messages become messages in another language (see `Translate`); without it
+    they are returned as they were written.
+    """
+    return App(Settings() if settings is None else settings, translate)
 
 
 async def serve(
-    settings: Settings | None = None, *, on_listening: Callable[[str, int], None]
+    settings: Settings | None = None,
+    *,
+    on_listening: Callable[[str, int], None],
+    translate: Translate = untranslated,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then send the clients away and stop.
 
-    `on_listening` is called with the host and the port once requests are answered. Prints nothing.
-    Raises `CannotListen`, and what the start of the app raises.
+    `on_listening` is called with the host and the port once requests are answered. `translate` as
+    for `create_app`. Prints nothing. Raises `CannotListen`, and what the start of the app raises.
     """
-    app = create_app(settings)
+    app = create_app(settings, translate=translate)
     await host_process(
         app,
         host=app.settings.host,
@@ -167,9 +190,11 @@ async def serve(
 
 
 @asynccontextmanager
-async def running(settings: Settings | None = None) -> AsyncGenerator[Address]:
+async def running(
+    settings: Settings | None = None, *, translate: Translate = untranslated
+) -> AsyncGenerator[Address]:
     """Serve while the body runs, in the loop that runs already. Gives the address."""
-    app = create_app(settings)
+    app = create_app(settings, translate=translate)
     async with host_here(
         app,
         host=app.settings.host,
@@ -181,7 +206,12 @@ async def running(settings: Settings | None = None) -> AsyncGenerator[Address]:
 
 
 def _host_limits(settings: Settings) -> HostLimits:
-    return HostLimits(message_size=settings.max_frame_bytes)
+    # A client that has just answered one ping is asked again a third later, has a third to answer,
+    # and a third more if it takes what it is sent: it is cut before the whole time is over.
+    third = settings.silence_timeout / 3
+    return HostLimits(
+        message_size=settings.max_frame_bytes, ping_interval=third, ping_timeout=third
+    )
 
 
 @contextmanager

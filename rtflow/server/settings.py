@@ -92,6 +92,25 @@ class Settings(BaseSettings):
     authentication_timeout: float = Field(default=10, gt=0)
     """Seconds that a connection may be without a valid token."""
 
+    silence_timeout: float = Field(default=60, gt=0)
+    """Seconds after which a connection that gives no sign of life is cut, at the latest. Clients
+    need not do anything for it but what they do anyway (answer pings; under another host than
+    `rtflow serve`: send a request, if only `GET /ping`)."""
+
+    offline_delay: float = Field(default=2, ge=0, le=60)
+    """Seconds for which a user counts as connected after his last connection has ended, so that a
+    page that is reloaded does not flap."""
+
+    typing_timeout: float = Field(default=10, gt=0, le=600)
+    """Seconds after which somebody who is marked as typing, and not again, counts as having
+    stopped."""
+
+    translation_timeout: float = Field(default=8, gt=0)
+    """Seconds that a translation may take, waiting for its turn included."""
+
+    max_translations: int = Field(default=16, ge=1, le=1000)
+    """Requests for translation that are at work at a time."""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -166,6 +185,11 @@ class Settings(BaseSettings):
             requests_in_flight=self.max_requests_in_flight,
             outbox=self.max_outbox_bytes,
             authentication=self.authentication_timeout,
+            silence=self.silence_timeout,
+            absence=self.offline_delay,
+            typing=self.typing_timeout,
+            translation=self.translation_timeout,
+            translations=self.max_translations,
         )
 
 

@@ -1,8 +1,9 @@
 """Messages: saying something, and reading what was said.
 
 A message writes the same few rows however many participants there are: unread counts come from
-numbers (sides.py). Within a conversation the time of a message is later than that of any message,
-joining and reading mark before it.
+numbers (sides.py), and the activity of each is kept only where they are few (activity.py). Within a
+conversation the time of a message is later than that of any message, joining and reading mark
+before it.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from rtflow.model.content import Block
 from rtflow.model.entities import Access, Message, Origin, Page, User
 from rtflow.model.events import MessageCreated
 from rtflow.model.params import ListPage, SendMessage
+from rtflow.server.domain.activity import touch_activity
 from rtflow.server.domain.content import checked_content
 from rtflow.server.domain.conversations import standing_of
 from rtflow.server.domain.many import rows_among
@@ -122,6 +124,7 @@ def send_message(
         number,
         created_at,
     )
+    yield from touch_activity(conversation_id)
     if key is not None:
         yield from run(
             "INSERT INTO sent_keys (conversation_id, user_id, key, message_id, at)"

@@ -112,14 +112,14 @@ def retold(conversation_id: str, user_id: str, side: Conversation | None) -> Tel
     return Telling(events, anew=True)
 
 
-def anew(conversation_id: str, side: Conversation | None) -> tuple[Event, ...]:
-    """Have a client read everything of a conversation again."""
+def anew(conversation_id: str, side: Conversation | None, typing: Typing) -> tuple[Event, ...]:
+    """Have a client read everything of a conversation again, but who writes there: be told that."""
     if side is None:
         return _gone(conversation_id)
     return (
         *_gone(conversation_id),
         SideCreated(conversation_id=conversation_id, state=side),
-        TypingAvailable(conversation_id=conversation_id, state=Typing(users_typing={})),
+        TypingAvailable(conversation_id=conversation_id, state=typing),
     )
 
 

@@ -20,13 +20,14 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
+from rtflow.model.entities import Conversation
 from rtflow.server.domain.points import Client, Point
 from rtflow.server.domain.sides import side_of
 from rtflow.server.gateway.audience import Kind, Topic
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.ordering import Ordering
 from rtflow.server.gateway.resume import MOST_REPLAYED, Telling, anew, replayed, retold
-from rtflow.server.store.interface import Entry, Reading
+from rtflow.server.store.interface import Entry
 from rtflow.wire import codec
 from rtflow.wire.server import ServerProtocol, State
 
@@ -161,13 +162,14 @@ class Returning:
         else:
             telling = replayed(entries, of, self._client.user_id, side.value)
         again = partial(self._catch_up, of, since)
-        self._node.fanout.when(number, partial(self._tell, of, Reading(telling, number), again))
+        say = partial(self._say, of, telling)
+        self._node.fanout.when(number, partial(self._take_turn, number, say, again))
 
     async def _read_anew(self, of: str) -> None:
         side = await self._node.store.read(partial(side_of, self._client.user_id, of))
-        telling = Reading(Telling(anew(of, side.value)), side.number)
         again = partial(self._read_anew, of)
-        self._node.fanout.when(side.number, partial(self._tell, of, telling, again))
+        say = partial(self._say_anew, of, side.value)
+        self._node.fanout.when(side.number, partial(self._take_turn, side.number, say, again))
 
     async def _missed(self, of: str, since: int) -> Sequence[Entry] | None:
         """Return what the log has of a conversation since then; None: that is not all."""
@@ -180,18 +182,24 @@ class Returning:
         entries = [entry for change in changes for entry in change.entries]
         return [entry for entry in entries if getattr(entry.event, "conversation_id", None) == of]
 
-    def _tell(
-        self, of: str, telling: Reading[Telling], again: Callable[[], Coroutine[Any, Any, None]]
+    def _take_turn(
+        self,
+        number: int,
+        say: Callable[[], None],
+        again: Callable[[], Coroutine[Any, Any, None]],  # Any: as above
     ) -> None:
-        events = [codec.encode(event) for event in telling.value.events]
-        if not self._ordering.end_read(telling.number, partial(self._say, events)):
+        if not self._ordering.end_read(number, say):
             self._node.eager.start(self._guarded(again()))
-        elif telling.value.anew:
+
+    def _say(self, of: str, telling: Telling) -> None:
+        if telling.events:
+            self._publish([codec.encode(event) for event in telling.events])
+        if telling.anew:
             self._anew.add(of)
 
-    def _say(self, events: list[bytes]) -> None:
-        if events:
-            self._publish(events)
+    def _say_anew(self, of: str, side: Conversation | None) -> None:
+        typing = self._node.signals.typing(of, self._client.user_id)  # as it is at this moment
+        self._publish([codec.encode(event) for event in anew(of, side, typing)])
 
 
 def conversation_of(topic: Topic) -> str | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from rtflow.model.content import TextBlock
-from rtflow.model.entities import Conversation, Message, Participant, ReactionSummary
+from rtflow.model.entities import Conversation, Message, Participant, ReactionSummary, Typing
 from rtflow.model.events import (
     ConversationDiff,
     ConversationEdited,
@@ -230,4 +230,4 @@ def test_where_nobody_knows_what_happened_all_is_said_that_can_be() -> None:
 def test_who_has_left_is_told_nothing_else() -> None:
     gone = (SideDeleted(conversation_id="lunch"),)
     assert retold("lunch", "alice", None) == Telling(gone)
-    assert anew("lunch", None) == gone
+    assert anew("lunch", None, Typing()) == gone
