@@ -221,9 +221,9 @@ def _join(
     side = yield from side_of(user_id, conversation_id)
     assert side is not None, "he has just joined"
     joined = ParticipantCreated(conversation_id=conversation_id, user_id=user_id, state=participant)
-    return [
-        Entry(joined),
+    return [  # to the official client nobody joins a conversation that it does not know of
         Entry(SideCreated(conversation_id=conversation_id, state=side), to=user_id),
+        Entry(joined),
     ]
 
 
