@@ -4,7 +4,7 @@ PYTHON ?= python3
 SECONDS ?=
 ARGS ?=
 
-.PHONY: help demo test interop check bench clean
+.PHONY: help demo test interop check bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ check: .venv/.complete ## format, lint, types, imports: changes nothing
 
 bench: .venv/.complete ## speed, as ratios against a bare websocket loop
 	@.venv/bin/python -m benchmarks
+
+docs: .venv/.complete ## write what the reference says of the code, from the code
+	@.venv/bin/python -m docs.generator
 
 clean: ## remove .venv (PYTHON=python3.12 picks the Python of the next one) and what tools left
 	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .*_cache

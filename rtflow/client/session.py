@@ -47,12 +47,12 @@ logger = logging.getLogger(__name__)
 class Session:
     """One user's connection to one app, opened by `async with`.
 
-    `server` is the base URL of an rtflow server (`http://localhost:8080`) or `rtflow.TALKJS`.
-    `token` is a token, or a function, sync or async, that returns one; a server in development mode
-    needs none. Seconds: `request_timeout`, for each request, waiting for the connection included;
-    `linger`, for which a resource that nobody watches any more is kept fresh. `reconnect` says how
-    long to wait before trying again. Raises `TypeError` or `ValueError` for arguments that cannot
-    be right.
+    `server` is the base URL of an rtflow server (`http://localhost:8080`) or `rtflow.TALKJS`,
+    `app_id` one of its apps, `user_id` the user to be. `token` is a token, or a function, sync or
+    async, that returns one; a server in development mode needs none. Seconds: `request_timeout`,
+    for each request, waiting for the connection included; `linger`, for which a resource that
+    nobody watches any more is kept fresh. `reconnect` says how long to wait before trying again.
+    Raises `TypeError` or `ValueError` for arguments that cannot be right.
 
     Opening does not wait for the network. After the end of the block every stream has completed,
     and whatever is asked raises `SessionClosed`.
@@ -77,6 +77,7 @@ class Session:
                 f"not {type(reconnect).__name__}: {reconnect!r}"
             )
         patience = _seconds(request_timeout, "request_timeout", least=0.001)
+        self._app_id = app_id
         self._home = Home()
         self._mirror = Mirror(
             me, self._home, linger=_seconds(linger, "linger", least=0.0), patience=patience
@@ -156,6 +157,11 @@ class Session:
     # What there is
 
     @property
+    def app_id(self) -> str:
+        """The app that I am in."""
+        return self._app_id
+
+    @property
     def user_id(self) -> str:
         """Who I am."""
         return self._mirror.me
@@ -166,7 +172,7 @@ class Session:
         return self.user(self.user_id)
 
     def user(self, id: str) -> UserRef:
-        """Return the ref to a user: the same one each time, while somebody holds it.
+        """Return the ref to the user `id`: the same one each time, while somebody holds it.
 
         Raises `TypeError` or `ValueError` for what cannot be an id.
         """
@@ -176,7 +182,7 @@ class Session:
         return ref
 
     def conversation(self, id: str) -> ConversationRef:
-        """Return the ref to a conversation: the same one each time, while somebody holds it.
+        """Return the ref to the conversation `id`: the same one each time, while somebody holds it.
 
         Raises `TypeError` or `ValueError` for what cannot be an id.
         """

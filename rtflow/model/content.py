@@ -40,79 +40,105 @@ class Bold(Tagged, frozen=True, tag="bold"):
     """Bold text."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class Italic(Tagged, frozen=True, tag="italic"):
     """Italic text."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class Strikethrough(Tagged, frozen=True, tag="strikethrough"):
     """Text that is struck through."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class BulletList(Tagged, frozen=True, tag="bulletList"):
     """A list of bullet points."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class BulletPoint(Tagged, frozen=True, tag="bulletPoint"):
     """One point of a bullet list."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class Link(Tagged, frozen=True, tag="link"):
     """A text that leads to a URL."""
 
     url: str
+    """Where it leads."""
+
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class ActionLink(Tagged, frozen=True, tag="actionLink"):
     """A link that asks the application to do something."""
 
     action: str
+    """What to do: a name that the application knows."""
+
     params: dict[str, str]
+    """What the application is told besides."""
+
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class ActionButton(Tagged, frozen=True, tag="actionButton"):
     """A button that asks the application to do something."""
 
     action: str
+    """What to do: a name that the application knows."""
+
     params: dict[str, str]
+    """What the application is told besides."""
+
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class AutoLink(Tagged, frozen=True, tag="autoLink"):
     """A URL, mail address or phone number found in plain text."""
 
     url: str
+    """Where it leads."""
+
     text: str
+    """What was found."""
 
 
 class CodeSpan(Tagged, frozen=True, tag="codeSpan"):
     """Text as it is, in a fixed-width face."""
 
     text: str
+    """The text."""
 
 
 class CustomEmoji(Tagged, frozen=True, tag="customEmoji"):
-    """An emoji of the application, by its name."""
+    """An emoji of the application."""
 
     text: str
+    """Its name."""
 
 
 class Mention(Tagged, frozen=True, tag="mention"):
-    """A user who is spoken to: `id` the user's, `text` the name shown."""
+    """A user who is spoken to."""
 
     id: str
+    """The user's id."""
+
     text: str
+    """The name that is shown."""
 
 
 Node: TypeAlias = (
@@ -136,35 +162,55 @@ class TextBlock(Tagged, frozen=True, tag="text"):
     """A run of text."""
 
     children: tuple[Node, ...]
+    """Strings and nodes, one after the other."""
 
 
 class FileBlock(Tagged, frozen=True, kw_only=True, tag="file"):
-    """A file. `size` is bytes, `width` and `height` pixels, `duration` seconds."""
+    """A file."""
 
     file_token: str
+    """Names the file, to send it once more."""
+
     url: str
+    """Where it can be fetched."""
+
     size: int
+    """Its size in bytes."""
+
     filename: str
+    """Its name."""
+
     subtype: str | UnsetType = UNSET
+    """What is in it: `image`, `video`, `audio` or `voice`; absent: something else."""
+
     width: int | UnsetType = UNSET
+    """Of an image or a video, in pixels, if known."""
+
     height: int | UnsetType = UNSET
+    """Of an image or a video, in pixels, if known."""
+
     duration: float | UnsetType = UNSET
+    """Of a video, a sound or a voice, in seconds, if known."""
 
 
 class LocationBlock(Tagged, frozen=True, tag="location"):
-    """A place on earth, in degrees."""
+    """A place on earth."""
 
     latitude: float
+    """Degrees north of the equator."""
+
     longitude: float
+    """Degrees east of Greenwich."""
 
 
 Block: TypeAlias = TextBlock | FileBlock | LocationBlock
 
 
 class SendFileBlock(Tagged, frozen=True, tag="file"):
-    """A file to send, by the token that its upload gave. The server makes a `FileBlock` of it."""
+    """A file to send. The server makes a `FileBlock` of it."""
 
     file_token: str
+    """The token that its upload gave."""
 
 
 SendBlock: TypeAlias = TextBlock | SendFileBlock | LocationBlock

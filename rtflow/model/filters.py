@@ -53,18 +53,32 @@ class ConversationFilter(
 
     A text filter is `("==", "x")`, `("!=", "x")`, `("oneOf", ("x", "y"))` or `("!oneOf", (...))`; a
     number filter `(">", n)`, `("<", n)`, `(">=", n)`, `("<=", n)`, `("between", (start, end))` or
-    `("!between", ...)`, with `end` excluded. Times are unix milliseconds; `last_activity_at` is the
-    time of the last message. Of `custom` each key takes a text filter, `"exists"` or `"!exists"`.
+    `("!between", ...)`, with `end` excluded. Times are unix milliseconds.
     """
 
     access: TextFilter | UnsetType = UNSET
+    """What I may do there: `Read` or `ReadWrite`."""
+
     created_at: NumberFilter | UnsetType = UNSET
+    """When it was created (unix ms)."""
+
     custom: Annotated[dict[str, CustomFilter], Meta(max_length=MOST_KEYS)] | UnsetType = UNSET
+    """By key: a text filter for its value, or `"exists"`, or `"!exists"`."""
+
     has_messages: bool | UnsetType = UNSET
+    """Whether something was ever said."""
+
     is_unread: bool | UnsetType = UNSET
+    """Whether there is something that I have not read."""
+
     joined_at: NumberFilter | UnsetType = UNSET
+    """When I joined (unix ms)."""
+
     last_activity_at: NumberFilter | UnsetType = UNSET
+    """When the last message was sent, or I joined while there is none (unix ms)."""
+
     subject: TextFilter | UnsetType = UNSET
+    """What it is about; `None` is one without a subject."""
 
     def __post_init__(self) -> None:
         """Refuse what the types alone cannot: an operand that does not fit its operator.

@@ -25,7 +25,7 @@ from asyncio import TaskGroup
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -33,27 +33,27 @@ from starlette.types import Receive, Scope, Send
 from rtflow.errors import ServerFailed
 from rtflow.server.auth import SHORTEST_SECRET, Authenticator
 from rtflow.server.bus.local import LocalBus
+from rtflow.server.chores import keep_house
 from rtflow.server.domain.points import close_points
 from rtflow.server.domain.sides import sides
 from rtflow.server.domain.translations import Translate, untranslated
+from rtflow.server.files import open_vault
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
 from rtflow.server.gateway.fanout import Fanout
-from rtflow.server.gateway.node import Node, unix_ms
+from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.points import Points, recalled
 from rtflow.server.gateway.signals import Signals
 from rtflow.server.gateway.translator import Translator
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
+from rtflow.server.http.site import Site, unix_ms
 from rtflow.server.serve import Address
 from rtflow.server.serve import running as host_here
 from rtflow.server.serve import serve as host_process
 from rtflow.server.settings import Settings
 from rtflow.server.store.awaited import committed
 from rtflow.server.store.sqlite import open_sqlite
-
-if TYPE_CHECKING:
-    from rtflow.server.store.interface import Store
 
 __all__ = ["App", "create_app", "running", "serve"]
 
@@ -66,15 +66,23 @@ thirty, this restores a tenth."""
 
 
 class App:
-    """An ASGI application. Made by `create_app`."""
+    """An ASGI application. Made by `create_app`, of its `settings`."""
+
+    settings: Settings
+    """What it was told."""
 
     def __init__(self, settings: Settings, translate: Translate) -> None:
         self.settings, self._translate = settings, translate
         self._authenticator = Authenticator(
             settings.app, settings.key, leeway=settings.token_leeway
         )
-        self._http = http_app(self._authenticator, lambda: self._store, self._lifespan)
-        self._store: Store | None = None
+        self._site = Site(
+            authenticator=self._authenticator,
+            limits=settings.http_limits,
+            rules=settings.rules,
+            public_url=settings.public_url,
+        )
+        self._http = http_app(self._site, self._lifespan)
         self._endpoint: Endpoint | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +108,8 @@ class App:
             journal, points = await recalled(store), Points(store, unix_ms)
             parts.callback(points.flush)
             await committed(store, partial(close_points, journal.floor, unix_ms()))
+            vault = await open_vault(settings.file_folder)
+            parts.push_async_callback(vault.close)
             tasks = TaskGroup()
             await tasks.__aenter__()
             # Called so, and not entered, because what the body raises shall leave it as it is.
@@ -110,12 +120,12 @@ class App:
             parts.callback(signals.close)
             translator = Translator(store, limits, self._translate)
             parts.callback(translator.close)
-            bus.listen(
-                journal.note
-            )  # before it, so that what is known is not less than what is told
+            bus.listen(journal.note)  # before fanout: what is known is not less than what is told
             bus.listen(fanout.deliver)
             bus.listen(signals.follow)  # after it, so that what follows from a change comes later
             bus.listen_for_signals(signals.hear)
+            chores = tasks.create_task(keep_house(store, vault, unix_ms))
+            parts.callback(chores.cancel)
             node = Node(
                 store=store,
                 fanout=fanout,
@@ -129,11 +139,13 @@ class App:
                 rules=settings.rules,
                 clock=unix_ms,
             )
-            self._store, self._endpoint = store, Endpoint(node)
+            self._endpoint = Endpoint(node)
+            self._site.open(store, vault)
             try:
                 yield
             finally:
-                self._store = self._endpoint = None
+                self._site.close()
+                self._endpoint = None
 
     async def drain(self) -> None:
         """Finish what clients have asked for, and send them away (1012). For the host."""
@@ -156,10 +168,15 @@ class App:
             logger.warning(
                 "the secret is shorter than %d bytes: it can be guessed", SHORTEST_SECRET
             )
+        if key is not None and self.settings.public_url is None:
+            logger.warning(
+                "no public_url is set, so links to uploaded files begin with whatever name their "
+                "uploader has called this server by"
+            )
 
 
 def create_app(settings: Settings | None = None, *, translate: Translate = untranslated) -> App:
-    """Build the application. Without settings: from the environment.
+    """Build the application. Without `settings`: from the environment.
 
     `translate` is how messages become messages in another language (see `Translate`); without it
     they are returned as they were written.
@@ -175,8 +192,9 @@ async def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM, then send the clients away and stop.
 
-    `on_listening` is called with the host and the port once requests are answered. `translate` as
-    for `create_app`. Prints nothing. Raises `CannotListen`, and what the start of the app raises.
+    `settings` are those of the environment when not given. `on_listening` is called with the host
+    and the port once requests are answered. `translate` as for `create_app`. Prints nothing.
+    Raises `CannotListen`, and what the start of the app raises.
     """
     app = create_app(settings, translate=translate)
     await host_process(
@@ -193,7 +211,11 @@ async def serve(
 async def running(
     settings: Settings | None = None, *, translate: Translate = untranslated
 ) -> AsyncGenerator[Address]:
-    """Serve while the body runs, in the loop that runs already. Gives the address."""
+    """Serve while the body runs, in the loop that runs already. Gives the address.
+
+    `settings` are those of the environment when not given, `translate` as for `create_app`. Raises
+    as `serve`.
+    """
     app = create_app(settings, translate=translate)
     async with host_here(
         app,

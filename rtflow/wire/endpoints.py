@@ -82,53 +82,67 @@ class Done(Struct, frozen=True):
 
 
 class Renewed(Struct, frozen=True, rename="camel"):
-    """The token was accepted. `expires_in_seconds` is null when it never expires.
-
-    `acks: false` (an extension) says that publishes need not be acknowledged.
-    """
+    """The token was accepted."""
 
     expires_in_seconds: float | None = None
+    """When it expires; null: never."""
+
     acks: bool = True
+    """Whether publishes have to be acknowledged (an extension)."""
 
 
 class Sent(Struct, frozen=True):
-    """`id` is the new message's."""
+    """The message is there."""
 
     id: str
+    """Its id."""
 
 
 class ParticipantAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What became of one step of a batch of participant actions."""
 
     status: int
+    """200 for success, else as in any refusal."""
+
     error_code: str | None = None
+    """Why it was refused, for programs."""
+
     reasons: tuple[str, ...] = ()
+    """Why it was refused, for people."""
 
 
 class ParticipantAnswers(Struct, frozen=True):
-    """One answer per step, in the same order."""
+    """What became of a batch of participant actions."""
 
     responses: tuple[ParticipantAnswer, ...]
+    """One answer per step, in the same order."""
 
 
 class Translation(Struct, frozen=True):
-    """A message in another language: `content`, or `markup` that is read like that of `send`."""
+    """A message in another language, in one of two forms."""
 
     content: tuple[Block, ...] | UnsetType = UNSET
+    """As blocks."""
+
     markup: str | UnsetType = UNSET
+    """As text with markup, to be read like that of `send`."""
 
 
 class Translations(Struct, frozen=True):
-    """By message id; null: there is no such message, or no translation of it."""
+    """Messages in another language."""
 
     data: dict[str, Translation | None]
+    """By message id; null: there is no such message, or no translation of it."""
 
 
 class Problem(Struct, frozen=True, rename="camel"):
     """What every answer other than 200 carries."""
 
     error_code: str = "UNKNOWN"
+    """A constant for programs."""
+
     reasons: Any = []  # Any: a list of sentences from us, anything at all from others
+    """Sentences for people."""
 
     def refusal(self, status: int, request: str) -> RequestRefused:
         """Return the error to raise for it."""
@@ -176,6 +190,11 @@ class Endpoint(Generic[P, R]):
         self._params = msgspec.json.Decoder(params)
         self._result: msgspec.json.Decoder[R] = msgspec.json.Decoder(result)
         _made.append(self)
+
+    @property
+    def result(self) -> Any:  # Any: as above
+        """The type of what a 200 carries."""
+        return self._result.type
 
     def path(self, *ids: str) -> str:
         """Return the path for these ids, percent-encoded."""

@@ -20,6 +20,7 @@ from msgspec import Raw
 from rtflow.model.entities import Conversation, Online, Participant, Typing, User
 from rtflow.model.params import Empty, GetConversation, Translate, UserIds
 from rtflow.server.domain.conversations import create_conversation, set_conversation
+from rtflow.server.domain.files import validate_file
 from rtflow.server.domain.messages import messages, send_message
 from rtflow.server.domain.participants import (
     delete_participant,
@@ -40,6 +41,7 @@ from rtflow.wire.endpoints import AnyEndpoint
 from rtflow.wire.server import Call
 
 __all__ = [
+    "CHECKS",
     "ERRANDS",
     "LATE",
     "QUERIES",
@@ -137,6 +139,10 @@ ERRANDS: Final[dict[AnyEndpoint, Errand]] = {
     table.TRANSLATE: _translate,
 }
 
+CHECKS: Final[dict[AnyEndpoint, Look]] = {
+    table.VALIDATE_FILE: validate_file,
+}
+
 WATCHES: Final[dict[AnyEndpoint, Kind]] = {
     table.WATCH_USERS: Kind.USER,
     table.UNWATCH_USER: Kind.USER,
@@ -167,8 +173,10 @@ def command(call: Call, actor: str, now: int, rules: Rules) -> Command[Any]:
     return partial(WRITES[call.endpoint], actor, *ids, call.params, now, rules)
 
 
-def query(call: Call, actor: str) -> Query[Any]:
+def query(call: Call, actor: str, rules: Rules) -> Query[Any]:
     """Return the query of a read."""
+    if (check := CHECKS.get(call.endpoint)) is not None:
+        return partial(check, call.params, rules)
     return partial(QUERIES[call.endpoint], actor, *call.ids, call.params)
 
 

@@ -269,7 +269,8 @@ class Peer:
 
     async def _ask(self, call: Call) -> None:
         try:
-            reading = await self._node.store.read(commands.query(call, self.user_id))
+            query = commands.query(call, self.user_id, self._node.rules)
+            reading = await self._node.store.read(query)
         except Exception as exc:
             self._ordering.give_up_read()
             self._finish(call, exc)

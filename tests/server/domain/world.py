@@ -78,6 +78,7 @@ class World:
         writer.execute("BEGIN")
         group = Group(writer, last_number(writer), self.now)
         group.run(command, answers.append)
+        group.finish()
         writer.execute("COMMIT")
         ((_, answer),) = group.answers
         for change in group.changes:
@@ -89,7 +90,7 @@ class World:
 
     def ask(self, query: Query[T]) -> T:
         """Run a query."""
-        return drive(query(), self.database.reader, lambda: pytest.fail("a query wrote"))
+        return drive(query(), self.database.reader, lambda _: pytest.fail("a query wrote"))
 
     def take(self) -> list[Event | SideTouched]:
         """Return the events that were told since the last call."""
