@@ -15,7 +15,7 @@ from rtflow.server.store.interface import Outcome, Steps, one, run
 
 __all__ = ["Client", "Point", "close_points", "find_point", "keep_points"]
 
-MINUTE: Final = 60 * 1000  # milliseconds
+UNSURE: Final = 2 * 60 * 1000  # milliseconds: a dead connection is found out in half of that
 
 
 class Client(NamedTuple):
@@ -70,8 +70,8 @@ def keep_points(points: Mapping[Client, Point], now: int) -> Steps[Outcome[None]
 def close_points(known_from: int, now: int) -> Steps[Outcome[None]]:
     """Tell the points of those who were connected when the last process died.
 
-    They had been told all but the last, which may still have been on its way: a dead connection is
-    found out in less than a minute. Looked at are only changes above `known_from`.
+    They had been told all but the last, which may still have been on its way. Looked at are only
+    changes above `known_from`.
     """
     left = yield from one(_Count, "SELECT count(*) FROM resume_points WHERE is_open = 1")
     if left is None or not left.count:
@@ -81,7 +81,7 @@ def close_points(known_from: int, now: int) -> Steps[Outcome[None]]:
         "SELECT coalesce(max(number), ?1) FROM log WHERE number > ?1"
         " AND at < (SELECT at FROM log ORDER BY number DESC LIMIT 1) - ?2",
         known_from,
-        MINUTE,
+        UNSURE,
     )
     assert told is not None, "max is one row"
     yield from run(
