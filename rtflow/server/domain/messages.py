@@ -12,14 +12,14 @@ from typing import Final
 from msgspec import Struct, structs
 
 from rtflow.errors import BadRequest
-from rtflow.model.content import Block, SendBlock, SendFileBlock
+from rtflow.model.content import Block
 from rtflow.model.entities import Access, Message, Origin, Page, User
 from rtflow.model.events import MessageCreated
 from rtflow.model.params import ListPage, SendMessage
 from rtflow.server.domain.activity import touch_activity
 from rtflow.server.domain.content import checked_content
 from rtflow.server.domain.conversations import standing_of
-from rtflow.server.domain.files import file_block, hold_files
+from rtflow.server.domain.files import hold_files
 from rtflow.server.domain.indexing import index_message
 from rtflow.server.domain.many import rows_among
 from rtflow.server.domain.merging import merge_map
@@ -93,8 +93,7 @@ def send_message(
     assert stage is not None, "who may send is inside"
     if stage.sent_before is not None:
         return Outcome(Sent(stage.sent_before))
-    shown = yield from _resolved(actor, params.content)
-    content = checked_content(shown, rules.max_message_length)
+    content = yield from checked_content(actor, params.content, rules.max_message_length)
     custom = merge_map({}, params.custom, rules.max_custom_bytes)
     referenced = params.referenced_message_id or None
     if referenced is not None:
@@ -111,7 +110,7 @@ def send_message(
         created_at,
         actor,
         referenced,
-        content,
+        encode(content).decode(),
         encode(custom).decode(),
     )
     yield from run(
@@ -141,15 +140,15 @@ def send_message(
             message_id,
             now,
         )
-    yield from hold_files(message_id, shown)
-    yield from index_message(message_id, conversation_id, shown)
+    yield from hold_files(message_id, content)
+    yield from index_message(message_id, conversation_id, content)
     message = Message(
         id=message_id,
         sender_id=actor,
         custom=custom,
         created_at=created_at,
         referenced_message_id=referenced,
-        content=shown,
+        content=content,
     )
     said = MessageCreated(conversation_id=conversation_id, message_id=message_id, state=message)
     return Outcome(Sent(message_id), (Entry(said), Entry(SideTouched(conversation_id))))
@@ -250,17 +249,6 @@ def _message(row: _MessageRow) -> Message:
         origin=row.origin,
         content=_content.decode(row.content),
     )
-
-
-def _resolved(actor: str, content: tuple[SendBlock, ...]) -> Steps[tuple[Block, ...]]:
-    """Put what is known of an uploaded file in the place of its token."""
-    blocks: list[Block] = []
-    for block in content:
-        if isinstance(block, SendFileBlock):
-            blocks.append((yield from file_block(actor, block.file_token)))
-        else:
-            blocks.append(block)
-    return tuple(blocks)
 
 
 def _must_be_here(conversation_id: str, message_id: str) -> Steps[None]:
