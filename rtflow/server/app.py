@@ -36,6 +36,7 @@ from rtflow.server.bus.local import LocalBus
 from rtflow.server.chores import keep_house
 from rtflow.server.domain.points import close_points
 from rtflow.server.domain.sides import sides
+from rtflow.server.domain.tallies import reacted
 from rtflow.server.domain.translations import Translate, untranslated
 from rtflow.server.files import open_vault
 from rtflow.server.gateway.eager import Eager
@@ -115,7 +116,7 @@ class App:
             # Called so, and not entered, because what the body raises shall leave it as it is.
             parts.push_async_callback(tasks.__aexit__, None, None, None)
             eager = Eager(tasks)
-            fanout = Fanout(store, eager, sides)
+            fanout = Fanout(store, eager, sides, reacted)
             signals = Signals(store, limits, unix_ms, tell=bus.tell, hand_on=fanout.hand_on)
             parts.callback(signals.close)
             translator = Translator(store, limits, self._translate)
