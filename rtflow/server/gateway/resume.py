@@ -25,7 +25,7 @@ PURE. Not here: from which number on (returning.py, points.py), in which order w
 (ordering.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import UNSET, Struct
@@ -36,6 +36,8 @@ from rtflow.model.events import (
     ConversationEdited,
     Event,
     MessageCreated,
+    MessageDiff,
+    MessageEdited,
     ParticipantDiff,
     ParticipantEdited,
     SideCreated,
@@ -44,9 +46,9 @@ from rtflow.model.events import (
     SideEdited,
     TypingAvailable,
 )
-from rtflow.server.store.interface import Entry, SideTouched
+from rtflow.server.store.interface import Entry, ReactionsTouched, SideTouched
 
-__all__ = ["MOST_REPLAYED", "Telling", "anew", "replayed", "retold"]
+__all__ = ["MOST_REPLAYED", "Telling", "anew", "replayed", "retold", "touched_reactions"]
 
 MOST_REPLAYED: Final = 500  # changes of one conversation
 
@@ -58,12 +60,26 @@ class Telling(Struct, frozen=True):
     anew: bool = False
 
 
+def touched_reactions(entries: Iterable[Entry]) -> dict[str, set[str]]:
+    """Return which emoji of which messages were added or taken back."""
+    touched: dict[str, set[str]] = {}
+    for entry in entries:
+        if isinstance(event := entry.event, ReactionsTouched):
+            touched.setdefault(event.message_id, set()).add(event.emoji)
+    return touched
+
+
 def replayed(
-    entries: Iterable[Entry], conversation_id: str, user_id: str, side: Conversation | None
+    entries: Iterable[Entry],
+    conversation_id: str,
+    user_id: str,
+    side: Conversation | None,
+    reactions: Mapping[str, MessageDiff],
 ) -> Telling:
     """Say again what happened in a conversation: `entries`, all that the log has of it, in order.
 
-    `side` is how the user sees it now, None if he does not.
+    `side` is how the user sees it now, None if he does not; `reactions` how the touched ones are,
+    by message.
     """
     events: list[Event] = []
     has_left = has_joined = is_touched = False
@@ -77,7 +93,7 @@ def replayed(
                 has_left = True
             case SideCreated():
                 has_joined = True
-            case MessageCreated():
+            case MessageCreated() | ReactionsTouched():
                 pass
             case event:
                 events.append(event)
@@ -87,6 +103,9 @@ def replayed(
         return retold(conversation_id, user_id, side)
     if has_joined:  # the client knew nothing of it
         return Telling((SideCreated(conversation_id=conversation_id, state=side),))
+    for message_id, diff in reactions.items():
+        edited = MessageEdited(conversation_id=conversation_id, message_id=message_id, diff=diff)
+        events.append(edited)
     if is_touched:
         events.append(_side_edited(side))
     return Telling(tuple(events))

@@ -21,13 +21,22 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from rtflow.model.entities import Conversation
+from rtflow.model.events import MessageDiff
 from rtflow.server.domain.points import Client, Point
 from rtflow.server.domain.sides import side_of
+from rtflow.server.domain.tallies import reacted
 from rtflow.server.gateway.audience import Kind, Topic
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.ordering import Ordering
-from rtflow.server.gateway.resume import MOST_REPLAYED, Telling, anew, replayed, retold
-from rtflow.server.store.interface import Entry
+from rtflow.server.gateway.resume import (
+    MOST_REPLAYED,
+    Telling,
+    anew,
+    replayed,
+    retold,
+    touched_reactions,
+)
+from rtflow.server.store.interface import Entry, Steps
 from rtflow.wire import codec
 from rtflow.wire.server import ServerProtocol, State
 
@@ -155,14 +164,10 @@ class Returning:
 
     async def _catch_up(self, of: str, since: int) -> None:
         number = self._node.journal.number
-        entries = await self._missed(of, since)
-        side = await self._node.store.read(partial(side_of, self._client.user_id, of))
-        if entries is None:
-            telling = retold(of, self._client.user_id, side.value)
-        else:
-            telling = replayed(entries, of, self._client.user_id, side.value)
+        telling = partial(_told, of, self._client.user_id, await self._missed(of, since))
+        reading = await self._node.store.read(telling)
         again = partial(self._catch_up, of, since)
-        say = partial(self._say, of, telling)
+        say = partial(self._say, of, reading.value)
         self._node.fanout.when(number, partial(self._take_turn, number, say, again))
 
     async def _read_anew(self, of: str) -> None:
@@ -200,6 +205,19 @@ class Returning:
     def _say_anew(self, of: str, side: Conversation | None) -> None:
         typing = self._node.signals.typing(of, self._client.user_id)  # as it is at this moment
         self._publish([codec.encode(event) for event in anew(of, side, typing)])
+
+
+def _told(of: str, user_id: str, missed: Sequence[Entry] | None) -> Steps[Telling]:
+    """Return what to tell somebody who missed this; None: nobody knows what."""
+    side = yield from side_of(user_id, of)
+    if missed is None:
+        return retold(of, user_id, side)
+    reactions = dict[str, MessageDiff]()
+    for message_id, emoji in touched_reactions(missed).items() if side else ():
+        found = yield from reacted(message_id, emoji, (user_id,))
+        if found is not None:
+            reactions[message_id] = found.diff(found.own[user_id])
+    return replayed(missed, of, user_id, side, reactions)
 
 
 def conversation_of(topic: Topic) -> str | None:

@@ -25,8 +25,8 @@ from rtflow.model.events import (
     SideDeleted,
     SideEdited,
 )
-from rtflow.server.gateway.resume import Telling, anew, replayed, retold
-from rtflow.server.store.interface import Entry, SideTouched
+from rtflow.server.gateway.resume import Telling, anew, replayed, retold, touched_reactions
+from rtflow.server.store.interface import Entry, ReactionsTouched, SideTouched, Touched
 
 SIDE = Conversation(
     id="lunch",
@@ -88,17 +88,10 @@ PEOPLE = st.sampled_from(["bob", "carol"])
 MESSAGES = st.sampled_from(["m1", "m2"])
 CUSTOM = st.none() | st.dictionaries(KEYS, st.none() | st.sampled_from("12"), min_size=1)
 ACCESS = st.sampled_from(["Read", "ReadWrite"])
-REACTIONS = st.dictionaries(
-    st.sampled_from("xy"),
-    st.none()
-    | st.builds(
-        ReactionSummary,
-        created_at=st.integers(1, 3),
-        count=st.integers(1, 3),
-        current_user_reacted=st.booleans(),
-    ),
-    min_size=1,
-)
+NOW = {  # how reactions stand in the end, and what is told of each that was touched
+    "x": ReactionSummary(created_at=1, count=2, current_user_reacted=True),
+    "y": None,
+}
 
 
 def said(message_id: str, text: str) -> MessageCreated:
@@ -111,7 +104,7 @@ def joined(user: str, access: Any) -> ParticipantCreated:  # Any: hypothesis kno
     return ParticipantCreated(conversation_id="lunch", user_id=user, state=state)
 
 
-EVENTS: st.SearchStrategy[Event | SideTouched] = st.one_of(
+EVENTS: st.SearchStrategy[Event | Touched] = st.one_of(
     st.builds(
         ConversationEdited,
         conversation_id=st.just("lunch"),
@@ -135,15 +128,16 @@ EVENTS: st.SearchStrategy[Event | SideTouched] = st.one_of(
         MessageEdited,
         conversation_id=st.just("lunch"),
         message_id=MESSAGES,
-        diff=st.builds(MessageDiff, custom=CUSTOM, reactions=REACTIONS),
+        diff=st.builds(MessageDiff, custom=CUSTOM),
     ),
+    st.builds(ReactionsTouched, st.just("lunch"), MESSAGES, st.sampled_from("xy")),
     st.builds(SideTouched, st.just("lunch"), st.sampled_from([None, "alice"])),
 )
 
 
-def possible(events: list[Event | SideTouched]) -> list[Event | SideTouched]:
+def possible(events: list[Event | Touched]) -> list[Event | Touched]:
     """Leave out what cannot happen: an id is given once, and what is not there is not edited."""
-    log: list[Event | SideTouched] = []
+    log: list[Event | Touched] = []
     alive, ever = set[str](), set[str]()
     for event in events:
         match event:
@@ -152,7 +146,11 @@ def possible(events: list[Event | SideTouched]) -> list[Event | SideTouched]:
                     continue
                 ever.add(message)
                 alive.add(message)
-            case MessageEdited(message_id=message) | MessageDeleted(message_id=message):
+            case (
+                MessageEdited(message_id=message)
+                | MessageDeleted(message_id=message)
+                | ReactionsTouched(message_id=message)
+            ):
                 if message not in alive:
                     continue
                 if isinstance(event, MessageDeleted):
@@ -163,24 +161,41 @@ def possible(events: list[Event | SideTouched]) -> list[Event | SideTouched]:
     return log
 
 
+def as_told(event: Event | Touched) -> Event:
+    """What reaches those who stayed: of what was touched, how it is now."""
+    match event:
+        case SideTouched():
+            return retold("lunch", "alice", SIDE).events[-1]
+        case ReactionsTouched(message_id=message, emoji=emoji):
+            diff = MessageDiff(reactions={emoji: NOW[emoji]})
+            return MessageEdited(conversation_id="lunch", message_id=message, diff=diff)
+        case _:
+            return event
+
+
 def nothing_shown() -> Shown:
     return {"conversation": {}, "side": {}, "participants": {}, "messages": {}}
 
 
 @given(st.lists(EVENTS, max_size=30).map(possible), st.data())
 def test_who_was_away_ends_with_what_those_show_who_stayed(
-    log: list[Event | SideTouched], data: st.DataObject
+    log: list[Event | Touched], data: st.DataObject
 ) -> None:
     """The point may be earlier than where the connection was lost, but never later."""
     lost_at = data.draw(st.integers(0, len(log)), "lost at")
     point = data.draw(st.integers(0, lost_at), "point")
     stayed, away = nothing_shown(), nothing_shown()
-    now = retold("lunch", "alice", SIDE).events[-1]
     for event in log:
-        apply(stayed, now if isinstance(event, SideTouched) else event)
+        apply(stayed, as_told(event))
     for event in log[:lost_at]:
-        apply(away, now if isinstance(event, SideTouched) else event)
-    told = replayed(map(Entry, log[point:]), "lunch", "alice", SIDE)
+        apply(away, as_told(event))
+    missed = list(map(Entry, log[point:]))
+    reactions = {
+        message: MessageDiff(reactions={emoji: NOW[emoji] for emoji in emojis})
+        for message, emojis in touched_reactions(missed).items()
+        if message in stayed["messages"]
+    }
+    told = replayed(missed, "lunch", "alice", SIDE, reactions)
     assert not told.anew
     for event in told.events:
         apply(away, event)
@@ -210,7 +225,7 @@ BOBS_SIDE = Entry(SideTouched("lunch", "bob"))
 def test_what_is_said_of_coming_and_going(
     entries: list[Entry], side: Conversation | None, told: Telling
 ) -> None:
-    assert replayed(entries, "lunch", "alice", side) == told
+    assert replayed(entries, "lunch", "alice", side, {}) == told
 
 
 def test_where_nobody_knows_what_happened_all_is_said_that_can_be() -> None:
@@ -231,3 +246,13 @@ def test_who_has_left_is_told_nothing_else() -> None:
     gone = (SideDeleted(conversation_id="lunch"),)
     assert retold("lunch", "alice", None) == Telling(gone)
     assert anew("lunch", None, Typing()) == gone
+
+
+def test_reactions_are_said_as_they_are_now() -> None:
+    touched = [Entry(ReactionsTouched("lunch", "m1", emoji)) for emoji in "xyx"]
+    assert touched_reactions(touched) == {"m1": {"x", "y"}}
+    diff = MessageDiff(reactions={"x": None})
+    told = replayed([SECRET, *touched], "lunch", "alice", SIDE, {"m1": diff})
+    edited = MessageEdited(conversation_id="lunch", message_id="m1", diff=diff)
+    assert told == Telling((SECRET.event, edited))  # type: ignore[arg-type]  # an event
+    assert replayed(touched, "lunch", "alice", None, {}) == Telling()
