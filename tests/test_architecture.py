@@ -28,6 +28,7 @@ VAGUE_NAMES = {"common", "helper", "helpers", "manager", "managers", "misc", "ut
 # Where a dependency may be imported. msgspec is the vocabulary itself, so it has no single door.
 ONE_DOOR = {
     "cyclopts": ["rtflow/cli/*"],
+    "emoji": ["rtflow/server/domain/emojis.py"],
     "httpx2": ["rtflow/client/http.py"],
     "jwt": ["rtflow/server/auth.py"],
     "msgspec": ["rtflow/*"],

@@ -247,10 +247,11 @@ class MessageEdited(MessageEvent, frozen=True, kw_only=True, tag="message.edited
 
 
 class MessageDeleted(MessageEvent, frozen=True, kw_only=True, tag="message.deleted"):
-    """A message is gone."""
+    """A message is gone, and with it the reactions to it. Replies to it refer to nothing now."""
 
     new_last_message: Message | UnsetType | None = UNSET
-    """The newest message now, if that changed; null: none is left."""
+    """The newest message now, if that changed; null: none is left. In its `reactions` nobody is the
+    receiver; a `message.edited` in the same frame tells whether he is."""
 
 
 class ConversationCleared(ConversationEvent, frozen=True, kw_only=True, tag="conversation.cleared"):

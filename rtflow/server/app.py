@@ -24,6 +24,7 @@ import sys
 from asyncio import TaskGroup
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -33,13 +34,16 @@ from rtflow.errors import ServerFailed
 from rtflow.server.auth import SHORTEST_SECRET, Authenticator
 from rtflow.server.bus.local import LocalBus
 from rtflow.server.chores import keep_house
+from rtflow.server.domain.points import close_points
 from rtflow.server.domain.sides import sides
+from rtflow.server.domain.tallies import reacted
 from rtflow.server.domain.translations import Translate, untranslated
 from rtflow.server.files import open_vault
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
 from rtflow.server.gateway.fanout import Fanout
 from rtflow.server.gateway.node import Node
+from rtflow.server.gateway.points import Points, recalled
 from rtflow.server.gateway.signals import Signals
 from rtflow.server.gateway.translator import Translator
 from rtflow.server.gateway.uvicorn import HostLimits
@@ -49,6 +53,7 @@ from rtflow.server.serve import Address
 from rtflow.server.serve import running as host_here
 from rtflow.server.serve import serve as host_process
 from rtflow.server.settings import Settings
+from rtflow.server.store.awaited import committed
 from rtflow.server.store.sqlite import open_sqlite
 
 __all__ = ["App", "create_app", "running", "serve"]
@@ -101,6 +106,9 @@ class App:
             parts.enter_context(_switching(SWITCH_INTERVAL))
             store = await open_sqlite(settings.database, bus.publish)
             parts.push_async_callback(store.close)
+            journal, points = await recalled(store), Points(store, unix_ms)
+            parts.callback(points.flush)
+            await committed(store, partial(close_points, journal.floor, unix_ms()))
             vault = await open_vault(settings.file_folder)
             parts.push_async_callback(vault.close)
             tasks = TaskGroup()
@@ -108,11 +116,12 @@ class App:
             # Called so, and not entered, because what the body raises shall leave it as it is.
             parts.push_async_callback(tasks.__aexit__, None, None, None)
             eager = Eager(tasks)
-            fanout = Fanout(store, eager, sides)
+            fanout = Fanout(store, eager, sides, reacted)
             signals = Signals(store, limits, unix_ms, tell=bus.tell, hand_on=fanout.hand_on)
             parts.callback(signals.close)
             translator = Translator(store, limits, self._translate)
             parts.callback(translator.close)
+            bus.listen(journal.note)  # before fanout: what is known is not less than what is told
             bus.listen(fanout.deliver)
             bus.listen(signals.follow)  # after it, so that what follows from a change comes later
             bus.listen_for_signals(signals.hear)
@@ -121,6 +130,8 @@ class App:
             node = Node(
                 store=store,
                 fanout=fanout,
+                journal=journal,
+                points=points,
                 eager=eager,
                 authenticator=self._authenticator,
                 signals=signals,

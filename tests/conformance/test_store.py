@@ -190,6 +190,14 @@ async def test_what_was_not_heard_is_in_the_log(kind: Kind, store: Store) -> Non
     assert await store.changes(5) == []
 
 
+async def test_single_changes_are_found_by_their_numbers(kind: Kind, store: Store) -> None:
+    await asyncio.gather(*[submitted(store, add(f"user {n}")) for n in range(5)])
+    wanted = [kind.published[1], kind.published[4]]
+    assert await store.changes_at([2, 5]) == wanted
+    assert await store.changes_at([0, 2, 5, 6]) == wanted, "what is not there is left out"
+    assert await store.changes_at([]) == []
+
+
 # Reads
 
 

@@ -182,6 +182,7 @@ class TestAClientThatDoesNotRead:
             await alice.found("lunch", "bob", "carol")
             for client in (bob, carol):
                 await client.do("SUBSCRIBE", "/me/conversations/lunch/messages")
+            carol.heard.clear()
             sent = list[str]()
             async with asyncio.timeout(4 * SOON):
                 while "cut off a connection of 'bob'" not in caplog.text:

@@ -1,7 +1,8 @@
 """Reading marks: up to where somebody has read, and what he marked as unread.
 
 The position is two values that move together, and never back: a number, from which unread counts
-come, and a time, which the others see.
+come, and a time, which the others see. Of the messages that are there, those up to the number are
+those up to the time; others were deleted, and of these the ones above the number are counted.
 """
 
 from msgspec import UNSET, Struct
@@ -31,6 +32,9 @@ def mark_read(
     else:
         number = max(mark.read_number, (yield from _number_at(conversation_id, read_until)))
         deleted_unread = mark.deleted_unread
+        if deleted_unread and number > mark.read_number:
+            left = yield from _said_between(conversation_id, mark.read_until, read_until)
+            deleted_unread -= number - mark.read_number - left
     if (read_until, number, 0) == (mark.read_until, mark.read_number, mark.marked_unread):
         return Outcome(Done())
     before = yield from everyone_read_until(conversation_id)
@@ -117,5 +121,21 @@ def _number_at(conversation_id: str, at: int) -> Steps[int]:
         " ORDER BY created_at DESC LIMIT 1",
         conversation_id,
         at,
+    )
+    return row.number if row else 0
+
+
+def _said_between(conversation_id: str, after: int, until: int) -> Steps[int]:
+    """Count the messages that are there, after a time and until another.
+
+    That is what somebody has read just now, so all his reading costs by what he reads.
+    """
+    row = yield from one(
+        _Number,
+        "SELECT count(*) FROM messages"
+        " WHERE conversation_id = ?1 AND created_at > ?2 AND created_at <= ?3",
+        conversation_id,
+        after,
+        until,
     )
     return row.number if row else 0

@@ -79,7 +79,7 @@ def conversation(actor: str, conversation_id: str, expand: Expand = ()) -> Steps
     side = yield from side_of(actor, conversation_id)
     require(may_see_conversation(Standing.inside(side.access) if side else Standing.STRANGER))
     assert side is not None, "who may see it is inside"
-    return (yield from _expanded([side], expand))[0]
+    return (yield from _expanded(actor, [side], expand))[0]
 
 
 def side_of(user_id: str, conversation_id: str) -> Steps[Conversation | None]:
@@ -98,7 +98,7 @@ def conversations(actor: str, params: ConversationPage) -> Steps[Page[Conversati
     cursor = None
     if len(found) > params.limit:  # one more tells whether there is more
         cursor = place(After(wanted, shown[-1].last_message_at, shown[-1].id))
-    return Page(tuple((yield from _expanded(shown, params.expand))), cursor)
+    return Page(tuple((yield from _expanded(actor, shown, params.expand))), cursor)
 
 
 def is_participant(conversation_id: str, user_id: str) -> Steps[bool]:
@@ -214,9 +214,9 @@ def _matching(
         size = min(size * 2, LARGEST_BATCH)
 
 
-def _expanded(found: list[Conversation], expand: Expand) -> Steps[list[Conversation]]:
+def _expanded(reader: str, found: list[Conversation], expand: Expand) -> Steps[list[Conversation]]:
     """Add what was asked for besides."""
     if "lastMessage" not in expand:
         return found
-    newest = yield from last_messages([it.id for it in found])
+    newest = yield from last_messages(reader, [it.id for it in found])
     return [structs.replace(it, last_message=newest.get(it.id)) for it in found]

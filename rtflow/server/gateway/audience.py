@@ -35,13 +35,16 @@ from rtflow.model.events import (
     UserOnlineChanged,
 )
 from rtflow.server.domain.presence import Notice
-from rtflow.server.store.interface import Entry, SideTouched
+from rtflow.server.store.interface import Entry, ReactionsTouched, SideTouched, Touched
 
-__all__ = ["Audience", "Kind", "Topic", "TopicId", "audience"]
+__all__ = ["Audience", "Kind", "Topic", "TopicId", "audience", "of_conversation", "of_messages"]
 
 
 class Kind(Enum):
-    """What can be watched. The id that goes with it fills the holes of the path, in order."""
+    """What can be watched. The id that goes with it fills the holes of the path, in order.
+
+    `ANY_REACTION` cannot be asked for: whoever watches one emoji of a message watches it, too.
+    """
 
     SELF = ""  # what concerns one user alone; the id is his, and he need not ask for it
     USER = "/users"
@@ -53,6 +56,7 @@ class Kind(Enum):
     TYPING = "/me/conversations/{conversation}/typing"
     MESSAGES = "/me/conversations/{conversation}/messages"
     REACTIONS = "/me/conversations/{conversation}/messages/{message}/reactions/{emoji}"
+    ANY_REACTION = "/me/conversations/{conversation}/messages/{message}/reactions"
 
 
 TopicId: TypeAlias = str | tuple[str, ...]
@@ -102,15 +106,29 @@ def _noticed_by(notice: Notice) -> Audience:
             return Audience(topics=topics, members_of=of, only=notice.only, but=notice.but)
 
 
-def _entitled(event: Event | SideTouched) -> Audience:
+def of_conversation(conversation_id: str, only: str | None = None) -> Audience:
+    """Return those who are in a conversation and watch it, or their lists; `only` him."""
+    topic = Topic(Kind.CONVERSATION, conversation_id)
+    return Audience(topics=(topic,), members_of=conversation_id, lists=True, only=only)
+
+
+def of_messages(conversation_id: str) -> Audience:
+    """Return those who are in a conversation and watch what is said."""
+    return Audience(topics=(Topic(Kind.MESSAGES, conversation_id),), members_of=conversation_id)
+
+
+def _entitled(event: Event | Touched) -> Audience:
     match event:
-        case MessageCreated() | MessageEdited() | MessageDeleted() | ConversationCleared():
+        case MessageCreated() | MessageEdited() | ConversationCleared() | ReactionsTouched():
+            return of_messages(event.conversation_id)
+        case MessageDeleted():  # of another message it would empty a list (protocol.md 10.4)
             of = event.conversation_id
-            return Audience(topics=(Topic(Kind.MESSAGES, of),), members_of=of)
+            lists = Topic(Kind.ANY_REACTION, (of, event.message_id))
+            return Audience(topics=(Topic(Kind.MESSAGES, of), lists), members_of=of)
         case SideTouched():  # null: every participant's own side
-            return _members(event.conversation_id, only=event.user_id)
+            return of_conversation(event.conversation_id, only=event.user_id)
         case ConversationEdited():
-            return _members(event.conversation_id)
+            return of_conversation(event.conversation_id)
         case UserCreated():  # who did not exist had no list either, and waits for it
             return Audience(
                 topics=(
@@ -142,8 +160,3 @@ def _seat(conversation_id: str, user_id: str, *also: Topic) -> Audience:
     everybody = Topic(Kind.PARTICIPANTS, conversation_id)
     one = Topic(Kind.PARTICIPANT, (conversation_id, user_id))
     return Audience(topics=(everybody, one, *also), members_of=conversation_id)
-
-
-def _members(conversation_id: str, only: str | None = None) -> Audience:
-    topic = Topic(Kind.CONVERSATION, conversation_id)
-    return Audience(topics=(topic,), members_of=conversation_id, lists=True, only=only)

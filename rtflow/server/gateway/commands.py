@@ -17,11 +17,11 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Raw
 
-from rtflow.model.entities import Conversation, Online, Participant, Typing, User
+from rtflow.model.entities import Conversation, Message, Online, Participant, Typing, User
 from rtflow.model.params import Empty, GetConversation, Translate, UserIds
 from rtflow.server.domain.conversations import create_conversation, set_conversation
 from rtflow.server.domain.files import validate_file
-from rtflow.server.domain.messages import messages, send_message
+from rtflow.server.domain.messages import message, messages
 from rtflow.server.domain.participants import (
     delete_participant,
     participant,
@@ -29,8 +29,10 @@ from rtflow.server.domain.participants import (
     participants,
 )
 from rtflow.server.domain.presence import must_see
+from rtflow.server.domain.reactions import add_reaction, reactions, remove_reaction
 from rtflow.server.domain.reading import mark_read, mark_unread
 from rtflow.server.domain.rules import Rules
+from rtflow.server.domain.saying import delete_message, edit_message, send_message
 from rtflow.server.domain.sides import conversation, conversations
 from rtflow.server.domain.users import create_user, must_exist, set_user, users_by_ids
 from rtflow.server.gateway.audience import Kind, Topic
@@ -62,10 +64,18 @@ Take: TypeAlias = Callable[..., Any]
 Errand: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 
 
-def _delete_participant(
-    actor: str, conversation_id: str, user_id: str, _params: Empty, now: int, rules: Rules
-) -> Steps[Outcome[table.Done]]:
-    return delete_participant(actor, conversation_id, user_id, now, rules)
+def _bare(work: Work) -> Work:
+    """Let work without parameters of its own be called like all other."""
+
+    def do(*args: Any) -> Steps[Outcome[Any]]:  # Any: actor, ids, `Empty`, time, rules
+        *before, _params, now, rules = args
+        return work(*before, now, rules)
+
+    return do
+
+
+def _message(actor: str, conversation_id: str, message_id: str, _params: Empty) -> Steps[Message]:
+    return message(actor, conversation_id, message_id)
 
 
 def _users(_actor: str, params: UserIds) -> Steps[dict[str, User]]:
@@ -114,8 +124,12 @@ WRITES: Final[dict[AnyEndpoint, Work]] = {
     table.MARK_READ: mark_read,
     table.MARK_UNREAD: mark_unread,
     table.PARTICIPANTS: participant_actions,
-    table.DELETE_PARTICIPANT: _delete_participant,
+    table.DELETE_PARTICIPANT: _bare(delete_participant),
     table.SEND_MESSAGE: send_message,
+    table.EDIT_MESSAGE: edit_message,
+    table.DELETE_MESSAGE: _bare(delete_message),
+    table.ADD_REACTION: _bare(add_reaction),
+    table.REMOVE_REACTION: _bare(remove_reaction),
 }
 
 QUERIES: Final[dict[AnyEndpoint, Look]] = {
@@ -125,6 +139,8 @@ QUERIES: Final[dict[AnyEndpoint, Look]] = {
     table.GET_PARTICIPANTS: participants,
     table.GET_PARTICIPANT: _participant,
     table.GET_MESSAGES: messages,
+    table.GET_MESSAGE: _message,
+    table.GET_REACTIONS: reactions,
     table.GET_ONLINE: _may_see_online,
     table.GET_TYPING: _may_see_typing,
 }

@@ -15,6 +15,7 @@ import asyncio
 import logging
 from asyncio import TaskGroup
 from functools import partial
+from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -31,6 +32,7 @@ __all__ = ["Endpoint"]
 
 logger = logging.getLogger(__name__)
 
+LONGEST_CLIENT_ID = 64  # characters; they are the digits of a number
 RESTART = 1012, "the server restarts"
 
 
@@ -55,10 +57,11 @@ class Endpoint:
         limits, on_stuck = self._node.limits, partial(self._is_stuck, user_id)
         if (transport := transport_of(scope)) is not None:
             outlet = TransportOutlet(protocol, limits, on_stuck, transport)
-            await self._converse(Peer(self._node, user_id, protocol, outlet), receive)
+            peer = Peer(self._node, user_id, protocol, outlet, client_id_in(scope))
+            await self._converse(peer, receive)
         else:
             plain = AsgiOutlet(protocol, limits, on_stuck, send)
-            peer = Peer(self._node, user_id, protocol, plain)
+            peer = Peer(self._node, user_id, protocol, plain, client_id_in(scope))
             async with TaskGroup() as tasks:
                 heard = impatient(receive, limits.silence)
                 reader = tasks.create_task(self._converse(peer, heard))
@@ -101,6 +104,13 @@ class Endpoint:
     def _is_stuck(self, user_id: str, waiting: int) -> None:
         self._node.cut_off += 1
         logger.warning("cut off a connection of %r, which left %d bytes unread", user_id, waiting)
+
+
+def client_id_in(scope: Scope) -> str | None:
+    """Return the id that the official client gives itself, the same on all its connections."""
+    query: bytes = scope.get("query_string", b"")
+    (given, *_) = parse_qs(query.decode("latin-1")).get("talkjs-client-id", [""])
+    return given if 0 < len(given) <= LONGEST_CLIENT_ID else None
 
 
 def impatient(receive: Receive, seconds: float) -> Receive:

@@ -12,7 +12,9 @@ from rtflow.server.auth import Authenticator
 from rtflow.server.domain.rules import Rules
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.fanout import Fanout
+from rtflow.server.gateway.journal import Journal
 from rtflow.server.gateway.limits import Limits
+from rtflow.server.gateway.points import Points
 from rtflow.server.gateway.signals import Signals
 from rtflow.server.gateway.translator import Translator
 from rtflow.server.store.interface import Store
@@ -33,6 +35,8 @@ class Node:
         *,
         store: Store,
         fanout: Fanout,
+        journal: Journal,
+        points: Points,
         eager: Eager,
         authenticator: Authenticator,
         signals: Signals,
@@ -42,6 +46,7 @@ class Node:
         clock: Callable[[], int] = unix_ms,
     ) -> None:
         self.store, self.fanout, self.eager = store, fanout, eager
+        self.journal, self.points = journal, points
         self.authenticator, self.limits, self.rules = authenticator, limits, rules
         self.signals, self.translator, self.clock = signals, translator, clock
         self.cut_off = 0  # clients that did not read

@@ -6,7 +6,8 @@ or an errand begins when this connection's earlier writes have settled. What a c
 remembered; what its user may see is not, fanout.py asks at each delivery.
 
 Not here: bytes (rtflow.wire.server), what a request means (commands.py), in which order answers
-and events leave (ordering.py), tokens and time (session.py), sockets (endpoint.py).
+and events leave (ordering.py), what is told to whoever comes back (returning.py), tokens and time
+(session.py), sockets (endpoint.py).
 Invariants: every request is answered once, unless the connection ends first. Whatever one client
 sends, others do not notice.
 """
@@ -19,14 +20,16 @@ from functools import partial
 from typing import Any, Final
 
 from rtflow.errors import BadRequest, RequestRefused, ServerFailed
+from rtflow.server.domain.points import Client
 from rtflow.server.gateway import audience, commands
 from rtflow.server.gateway.audience import Topic
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.ordering import Ordering
 from rtflow.server.gateway.outlet import Outlet
+from rtflow.server.gateway.returning import Returning
 from rtflow.server.gateway.session import Session
 from rtflow.server.store.interface import Reading
-from rtflow.wire.endpoints import GET_USERS, PING, RENEW, Done, Kind
+from rtflow.wire.endpoints import GET_MESSAGES, GET_USERS, PING, RENEW, Done, Kind, Renewed
 from rtflow.wire.server import UNREADABLE_SEQ, Call, ServerProtocol, State
 
 __all__ = ["Peer"]
@@ -48,6 +51,7 @@ class Peer:
         "_ordering",
         "_outlet",
         "_protocol",
+        "_returning",
         "_self",
         "_session",
         "_topics",
@@ -56,11 +60,24 @@ class Peer:
         "user_id",
     )
 
-    def __init__(self, node: Node, user_id: str, protocol: ServerProtocol, outlet: Outlet) -> None:
+    def __init__(
+        self,
+        node: Node,
+        user_id: str,
+        protocol: ServerProtocol,
+        outlet: Outlet,
+        client_id: str | None = None,
+    ) -> None:
         self.user_id = user_id
         self._node, self._protocol, self._outlet = node, protocol, outlet
         self._session = Session(node, user_id, protocol, outlet)
         self._ordering = Ordering()
+        self._returning: Returning | None = None
+        if client_id is not None:
+            client = Client(client_id, user_id)
+            self._returning = Returning(
+                node, client, protocol, self._ordering, self._publish, self.leave
+            )
         self._self = Topic(audience.Kind.SELF, user_id)
         self._topics = set[Topic]()
         self._is_over = False
@@ -84,6 +101,8 @@ class Peer:
             self._protocol.refuse(UNREADABLE_SEQ, error)
         elif (call := self._protocol.receive(message)) is not None:
             self._begin(call)
+        elif self._returning is not None:
+            self._returning.heard()
         self._outlet.wake()
 
     @property
@@ -105,6 +124,8 @@ class Peer:
 
     def end(self) -> None:
         """The connection is over: let go of everything. Idempotent."""
+        if self._returning is not None and not self._is_over:
+            self._returning.end()
         self._is_over = True
         self._session.end()
         self._outlet.end()
@@ -153,7 +174,14 @@ class Peer:
             self._protocol.answer(call.seq, DONE)
         elif (renewed := self._session.renew(call.params.token)) is not None:
             self._node.fanout.watch(self._self, self)
-            self._protocol.answer(call.seq, renewed)
+            if self._returning is not None:
+                self._returning.admit(partial(self._welcome, call, renewed))
+            else:
+                self._welcome(call, renewed)
+
+    def _welcome(self, call: Call, renewed: Renewed) -> None:
+        self._protocol.answer(call.seq, renewed)
+        self._outlet.wake()
 
     def _watch(self, call: Call) -> None:
         topics = commands.watched(call, self.user_id)
@@ -169,6 +197,8 @@ class Peer:
                 self._topics.discard(topic)
                 self._node.fanout.unwatch(topic, self)
         self._protocol.answer(call.seq, DONE)
+        if self._returning is not None and call.endpoint.method == "SUBSCRIBE":
+            self._returning.subscribed(topics)
 
     def _add(self, topics: Iterable[Topic]) -> None:
         for topic in topics:
@@ -267,6 +297,8 @@ class Peer:
             self._refuse(call, outcome)
         else:
             self._protocol.answer(call.seq, outcome)
+            if self._returning is not None and call.endpoint is GET_MESSAGES:
+                self._returning.read_messages(call.ids[0])
         self._outlet.wake()
 
     def _refuse(self, call: Call, error: Exception) -> None:

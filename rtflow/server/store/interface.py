@@ -24,11 +24,13 @@ __all__ = [
     "Command",
     "Entry",
     "Outcome",
+    "ReactionsTouched",
     "Reading",
     "SideTouched",
     "Statement",
     "Steps",
     "Store",
+    "Touched",
     "UnusableDatabase",
     "one",
     "rows",
@@ -64,10 +66,25 @@ class SideTouched(Struct, frozen=True, tag_field="type", tag="side.touched", ren
     user_id: str | None = None
 
 
+class ReactionsTouched(
+    Struct, frozen=True, tag_field="type", tag="reactions.touched", rename="camel"
+):
+    """An emoji was added to a message, or taken from it: how often it is there now, and whether the
+    receiver added it, is read when it is delivered, as one `message.edited` for each."""
+
+    conversation_id: str
+    message_id: str
+    emoji: str
+
+
+Touched: TypeAlias = SideTouched | ReactionsTouched
+"""What each receiver is told in his own way."""
+
+
 class Entry(Struct, frozen=True, omit_defaults=True):
     """One event of a change. `to`: only this user's connections; unset: all whom it entitles."""
 
-    event: Event | SideTouched
+    event: Event | Touched
     to: str | UnsetType = UNSET
 
 
@@ -168,6 +185,10 @@ class Store(Protocol):
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:
         """Return the changes above a number, in order; None when the log does not reach back."""
+        ...
+
+    async def changes_at(self, numbers: Sequence[int]) -> Sequence[Change]:
+        """Return the changes with these numbers, in order, as far as the log still has them."""
         ...
 
     async def close(self) -> None:

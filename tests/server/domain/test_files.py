@@ -22,8 +22,8 @@ from rtflow.server.domain.files import (
     validate_file,
 )
 from rtflow.server.domain.media import BYTES, HEAD, can_be, media_type_of
-from rtflow.server.domain.messages import send_message
 from rtflow.server.domain.rules import Rules
+from rtflow.server.domain.saying import send_message
 from rtflow.server.store.interface import Outcome, Steps
 from tests.server.domain.world import World, refused, text
 

@@ -12,8 +12,11 @@ from rtflow.server.domain.permissions import (
     Standing,
     may_add_participant,
     may_create_conversation,
+    may_delete_message,
     may_edit_conversation,
+    may_edit_message,
     may_edit_participant,
+    may_react,
     may_remove_participant,
     may_see_conversation,
     may_send_message,
@@ -32,6 +35,9 @@ TAKEN = "409 CONVERSATION_ALREADY_EXISTS"
 NO_EDIT = "403 UNAUTHORIZED_TO_EDIT"
 NO_SEAT = "403 UNAUTHORIZED_TO_EDIT_PARTICIPANT"
 NO_SEND = "403 UNAUTHORIZED_TO_SEND"
+NO_CHANGE = "403 UNAUTHORIZED_TO_EDIT_MESSAGE"
+NO_DELETION = "403 UNAUTHORIZED_TO_DELETE_MESSAGE"
+NO_REACTION = "403 UNAUTHORIZED_TO_REACT"
 
 OWN = {"himself": True}
 OTHER = {"himself": False}
@@ -94,6 +100,20 @@ TABLE = {
     "leave": Row(may_remove_participant, OWN, UNKNOWN, UNKNOWN, UNKNOWN, YES, YES),
     "remove somebody": Row(may_remove_participant, OTHER, UNKNOWN, UNKNOWN, UNKNOWN, NO_SEAT, YES),
     "send": Row(may_send_message, {}, UNKNOWN, UNKNOWN, UNKNOWN, NO_SEND, YES),
+    "edit own message": Row(
+        may_edit_message, {"own": True}, UNKNOWN, UNKNOWN, UNKNOWN, NO_CHANGE, YES
+    ),
+    "edit somebody's message": Row(
+        may_edit_message, {"own": False}, UNKNOWN, UNKNOWN, UNKNOWN, NO_CHANGE, NO_CHANGE
+    ),
+    "delete own message": Row(
+        may_delete_message, {"own": True}, UNKNOWN, UNKNOWN, UNKNOWN, NO_DELETION, YES
+    ),
+    "delete somebody's message": Row(
+        may_delete_message, {"own": False}, UNKNOWN, UNKNOWN, UNKNOWN, NO_DELETION, NO_DELETION
+    ),
+    "react": Row(may_react, OWN, UNKNOWN, UNKNOWN, UNKNOWN, NO_REACTION, YES),
+    "react as somebody": Row(may_react, OTHER, UNKNOWN, UNKNOWN, UNKNOWN, NO_REACTION, NO_REACTION),
 }
 OF_THE_APP = {may_sync_users, may_sync_conversations}
 

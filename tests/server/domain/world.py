@@ -1,6 +1,6 @@
 """World: the domain on a database in memory, one request at a time, with a clock that is told."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, TypeVar
@@ -10,12 +10,13 @@ from msgspec import UNSET, UnsetType
 
 from rtflow.errors import RequestRefused
 from rtflow.model.content import TextBlock
-from rtflow.model.entities import Conversation, Message, Page, Participant, User
+from rtflow.model.entities import Conversation, Message, Page, Participant, Reaction, User
 from rtflow.model.events import Event, SideDiff
 from rtflow.model.params import (
     ConversationPage,
     ConversationParams,
     CreateUser,
+    EditMessage,
     Expand,
     ListPage,
     MarkParams,
@@ -26,18 +27,21 @@ from rtflow.model.params import (
     SetUser,
 )
 from rtflow.server.domain.conversations import create_conversation, set_conversation
-from rtflow.server.domain.messages import messages, send_message
+from rtflow.server.domain.messages import message, messages
 from rtflow.server.domain.participants import (
     delete_participant,
     participant,
     participant_actions,
     participants,
 )
+from rtflow.server.domain.reactions import add_reaction, reactions, remove_reaction
 from rtflow.server.domain.reading import mark_read, mark_unread
 from rtflow.server.domain.rules import Rules
+from rtflow.server.domain.saying import delete_message, edit_message, send_message
 from rtflow.server.domain.sides import conversation, conversations, sides
+from rtflow.server.domain.tallies import Reacted, reacted
 from rtflow.server.domain.users import create_user, set_user, users_by_ids
-from rtflow.server.store.interface import Command, Entry, Query, SideTouched
+from rtflow.server.store.interface import Command, Entry, Query, Touched
 from rtflow.server.store.sqlite.database import Database, drive, open_database
 from rtflow.server.store.sqlite.group import AnyAnswer, Group
 from rtflow.server.store.sqlite.log import last_number
@@ -92,10 +96,20 @@ class World:
         """Run a query."""
         return drive(query(), self.database.reader, lambda _: pytest.fail("a query wrote"))
 
-    def take(self) -> list[Event | SideTouched]:
+    def take(self) -> list[Event | Touched]:
         """Return the events that were told since the last call."""
         told, self.told = self.told, []
         return [entry.event for entry in told]
+
+    def cost(self, request: Callable[[], object]) -> int:
+        """Return how many instructions of SQLite's a request takes."""
+        counted = count()
+        self.database.writer.set_progress_handler(lambda: next(counted) < 0, 1)
+        try:
+            request()
+        finally:
+            self.database.writer.set_progress_handler(None, 1)
+        return next(counted)
 
     # Users. Fields are parameters by their Python names: Any, the Structs check them
 
@@ -168,6 +182,18 @@ class World:
         )
         return sent.id
 
+    def edit_message(
+        self, actor: str, conversation: str, message: str, *words: str, **fields: Any
+    ) -> None:
+        params = EditMessage(content=text(*words) if words else UNSET, **fields)
+        self.do(lambda: edit_message(actor, conversation, message, params, self.now, self.rules))
+
+    def delete_message(self, actor: str, conversation: str, message: str) -> None:
+        self.do(lambda: delete_message(actor, conversation, message, self.now, self.rules))
+
+    def message(self, actor: str, conversation: str, message_id: str) -> Message:
+        return self.ask(lambda: message(actor, conversation, message_id))
+
     def messages(self, actor: str, conversation: str, **fields: Any) -> Page[Message]:
         return self.ask(lambda: messages(actor, conversation, ListPage(**fields)))
 
@@ -178,6 +204,29 @@ class World:
     def unread(self, actor: str, conversation: str, until: int | UnsetType = UNSET) -> None:
         params = MarkParams(until=until)
         self.do(lambda: mark_unread(actor, conversation, params, self.now, self.rules))
+
+    # Reactions, of the actor if nobody else is named
+
+    def react(
+        self, actor: str, conversation: str, message: str, emoji: str, user: str | None = None
+    ) -> None:
+        ids = conversation, message, emoji, user or actor
+        self.do(lambda: add_reaction(actor, *ids, self.now, self.rules))
+
+    def unreact(
+        self, actor: str, conversation: str, message: str, emoji: str, user: str | None = None
+    ) -> None:
+        ids = conversation, message, emoji, user or actor
+        self.do(lambda: remove_reaction(actor, *ids, self.now, self.rules))
+
+    def reactions(
+        self, actor: str, conversation: str, message: str, emoji: str, **fields: Any
+    ) -> Page[Reaction]:
+        params = ListPage(**fields)
+        return self.ask(lambda: reactions(actor, conversation, message, emoji, params))
+
+    def reacted(self, message: str, emoji: str, *readers: str) -> Reacted | None:
+        return self.ask(lambda: reacted(message, [emoji], readers))
 
 
 def step(method: Any, user: str, **fields: Any) -> ParticipantAction:

@@ -19,35 +19,13 @@ from rtflow.wire.endpoints import AnyEndpoint, Kind
 from tests.server.conftest import People
 from tests.server.raw import Answer, Json, RawClient
 
-# To be emptied: what is in the vocabulary, and not served or caused yet
-NOT_SERVED_YET: Final = {
-    table.GET_TYPING,
-    table.MARK_TYPING,
-    table.EDIT_MESSAGE,
-    table.DELETE_MESSAGE,
-    table.GET_MESSAGE,
-    table.TRANSLATE,
-    table.ADD_REACTION,
-    table.REMOVE_REACTION,
-    table.GET_REACTIONS,
-}
-NOT_CAUSED_YET: Final = {
-    "conversation.cleared",
-    "message.edited",
-    "message.deleted",
-    "reaction.added",
-    "reaction.removed",
-    "typing.available",
-    "typing.changed",
-}
+NOT_CAUSED: Final = {"conversation.cleared"}  # there is no request that clears
 
 # These can tell that an id is taken: it cannot be avoided
 BY_ID: Final = {table.CREATE_CONVERSATION, table.SET_CONVERSATION, table.PARTICIPANTS}
 
 THEIRS: Final = tuple(it for it in table.ALL if "{conversation}" in it.name)
-REQUESTS: Final = tuple(
-    it for it in THEIRS if it.kind is not Kind.WATCH and it not in NOT_SERVED_YET
-)
+REQUESTS: Final = tuple(it for it in THEIRS if it.kind is not Kind.WATCH)
 WATCHES: Final = tuple(it for it in THEIRS if it.kind is Kind.WATCH)
 OUTSIDERS: Final = ("eve", "dave")  # never in it; no longer in it
 
@@ -135,16 +113,6 @@ async def test_watching_tells_an_outsider_nothing(place: Place, endpoint: AnyEnd
         assert answer == Answer(200, {})
 
 
-@pytest.mark.parametrize("endpoint", NOT_SERVED_YET, ids=lambda it: it.name)
-async def test_what_is_not_served_yet_is_listed_no_longer_than_that(
-    people: People, endpoint: AnyEndpoint
-) -> None:
-    (alice,) = await people("alice")
-    await alice.found("lunch")
-    ids = {"conversation": "lunch", "message": "m", "emoji": "👍", "user": "alice"}
-    assert (await ask(alice, endpoint, ids)).status == 500
-
-
 # Events
 
 STEPS: Final[list[tuple[AnyEndpoint, str, Json]]] = [  # whose, of which user, with what
@@ -184,10 +152,9 @@ async def test_no_event_reaches_an_outsider(place: Place) -> None:
         await client.settle()
         client.heard.clear()
     for endpoint, user, data in STEPS:
-        if endpoint not in NOT_SERVED_YET:
-            done = await ask(place.alice, endpoint, {**place.ids, "user": user}, data)
-            assert done.status == 200, (endpoint, done)
+        done = await ask(place.alice, endpoint, {**place.ids, "user": user}, data)
+        assert done.status == 200, (endpoint, done)
     heard = {event["type"] for event in await place.bob.settle()}
-    assert heard == of_conversations() - NOT_CAUSED_YET, "the story does not cause all events"
+    assert heard == of_conversations() - NOT_CAUSED, "the story does not cause all events"
     assert await place.outsider.settle() == []
     assert "secret" not in str(place.outsider.heard)

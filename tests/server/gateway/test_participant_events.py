@@ -98,7 +98,7 @@ async def test_who_goes_hears_no_more_of_the_others_and_who_comes_hears_of_them(
     await act(alice, "PATCH", "carol", notify=False)
     assert [event["type"] for event in await bob.settle()] == ["side.deleted"]
     kinds = [event["type"] for event in await carol.settle()]
-    assert kinds == ["participant.created", "side.created", "participant.edited"]
+    assert kinds == ["side.created", "participant.created", "participant.edited"]
 
 
 async def test_the_many_of_one_batch_come_in_one_frame(people: People) -> None:

@@ -46,6 +46,9 @@ class WaitingStore:
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:
         return await self._store.changes(after, limit)
 
+    async def changes_at(self, numbers: Sequence[int]) -> Sequence[Change]:
+        return await self._store.changes_at(numbers)
+
     async def close(self) -> None:
         await self._store.close()
 

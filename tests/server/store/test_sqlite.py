@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import pytest
 from msgspec import Struct
 
 from rtflow.errors import RtflowError, ServerFailed, TooManyRequests
+from rtflow.server.domain.points import Client, Point, keep_points
 from rtflow.server.store.interface import (
     Change,
+    Command,
     Outcome,
     Reading,
     Steps,
@@ -477,4 +480,22 @@ async def test_idempotency_keys_are_forgotten_after_a_day(path: Path) -> None:
     clock.now += 1
     await fill(store, "user", 64)
     assert store.database.reader.execute("SELECT key FROM sent_keys").fetchall() == [("new",)]
+    await store.close()
+
+
+async def test_resume_points_are_forgotten_a_week_after_their_client_was_here(path: Path) -> None:
+    def keep(client: str, *, is_open: bool) -> Command[None]:
+        points = {Client(client, "ada"): Point(1, is_open)}
+        return partial(keep_points, points, clock.now)
+
+    clock = Clock()
+    store = await open_sqlite(path, ignore, clock=clock)
+    await submitted(store, keep("left", is_open=False))
+    await submitted(store, keep("stayed", is_open=True))
+    clock.now += 7 * DAY
+    await submitted(store, keep("left since", is_open=False))
+    clock.now += 1
+    await fill(store, "user", 64)
+    rows = store.database.reader.execute("SELECT client_id FROM resume_points ORDER BY client_id")
+    assert rows.fetchall() == [("left since",), ("stayed",)]
     await store.close()

@@ -322,6 +322,10 @@ class SqliteStore:
         """Return the logged changes above a number; None when the log no longer reaches back."""
         return (await self.read(partial(log.since, after, limit))).value
 
+    async def changes_at(self, numbers: Sequence[int]) -> Sequence[Change]:
+        """Return the changes with these numbers, as far as the log still has them."""
+        return (await self.read(partial(log.among, numbers))).value
+
     # The end
 
     async def close(self) -> None:
