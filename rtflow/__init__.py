@@ -21,6 +21,7 @@ from rtflow.client.refs import (
     ParticipantRef,
     UserRef,
 )
+from rtflow.client.refs.search import Search
 from rtflow.client.session import Session
 from rtflow.client.stream import Stream
 from rtflow.errors import (
@@ -55,15 +56,20 @@ from rtflow.model.content import (
     Link,
     LocationBlock,
     Mention,
+    SendFileBlock,
     Strikethrough,
     TextBlock,
 )
 from rtflow.model.filters import ConversationFilter
+from rtflow.model.markup import parse as parse_markup
+from rtflow.model.markup import to_markup
 from rtflow.model.snapshots import (
     ConnectionState,
     ConversationSnapshot,
     MessageSnapshot,
     ParticipantSnapshot,
+    SearchMessageSnapshot,
+    TranslatedMessage,
     UserSnapshot,
     Window,
 )
@@ -107,6 +113,9 @@ __all__ = [
     "RequestRefused",
     "RequestTimedOut",
     "RtflowError",
+    "Search",
+    "SearchMessageSnapshot",
+    "SendFileBlock",
     "ServerFailed",
     "Session",
     "SessionClosed",
@@ -115,8 +124,11 @@ __all__ = [
     "Strikethrough",
     "TextBlock",
     "TooManyRequests",
+    "TranslatedMessage",
     "Unauthorized",
     "UserRef",
     "UserSnapshot",
     "Window",
+    "parse_markup",
+    "to_markup",
 ]

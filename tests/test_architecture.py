@@ -35,6 +35,7 @@ ONE_DOOR = {
     "pydantic_settings": ["rtflow/server/settings.py"],
     "pytest": ["rtflow/testing/*"],
     "pytest_asyncio": ["rtflow/testing/*"],
+    "python_multipart": ["rtflow/server/http/form.py"],
     "reactivex": [
         "rtflow/client/live.py",
         "rtflow/client/stream.py",

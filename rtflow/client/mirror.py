@@ -147,7 +147,7 @@ class Mirror:
     async def side(self, id: str) -> Conversation | None:
         """Return a conversation as it travels: from memory if it is known, else by asking."""
         self.check()
-        if self.link.live and (side := self.registry.state.side(id)) is not UNSET:
+        if self.link.live and (side := self.registry.state.sides.known.get(id)) is not UNSET:
             return side
         try:
             return await self.link.ask(GET_CONVERSATION, (id,), GetConversation())

@@ -20,18 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from rtflow.client.state import State
-from rtflow.client.state.asks import (
-    Ask,
-    Outcome,
-    Topic,
-    lacks_expand,
-    probe,
-    reads,
-    take,
-    topic_of,
-    unwatches,
-    watches,
-)
+from rtflow.client.state.asks import Ask, Outcome, Topic, lacks_expand, probe, unwatches, watches
 from rtflow.client.state.keys import Key, LastKey, ListKey, SideKey, UserKey
 from rtflow.errors import RtflowError
 from rtflow.model.events import Event
@@ -65,15 +54,14 @@ class Node:
 
     __slots__ = ("asked", "is_fresh", "key", "leases", "parts", "topic", "turn", "wholes")
 
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self.topic = topic_of(key)
+    def __init__(self, key: Key, topic: Topic | None) -> None:
+        self.key, self.topic = key, topic
         self.leases: list[Lease] = []
         self.wholes: dict[Key, None] = {}
         self.parts: tuple[Key, ...] = ()
         self.asked: Ask | None = None  # the read that is under way
         self.turn = 0  # in which it was sent
-        self.is_fresh = self.topic is None
+        self.is_fresh = topic is None
 
     @property
     def size(self) -> int:
@@ -203,7 +191,7 @@ class Registry:
     def _node(self, key: Key) -> Node:
         node = self._nodes.get(key)
         if node is None:
-            node = self._nodes[key] = Node(key)
+            node = self._nodes[key] = Node(key, self.state.topic(key))
             self.state.hold(key)
             if node.topic is not None:
                 self._wanted[node.topic] += 1
@@ -309,7 +297,7 @@ class Registry:
         }
         if self._expand:
             self._read_with_lists(wanted)
-        for ask in reads(self.state, wanted, expand=self._expand):
+        for ask in self.state.reads(wanted, expand=self._expand):
             for key in ask.covers:
                 node = self._nodes[key]
                 node.asked, node.turn = ask, self._turn
@@ -341,7 +329,7 @@ class Registry:
             self._probed.discard(ask.ids[0])
         if lacks_expand(ask, outcome):
             self._expand = False
-        if not take(self.state, ask, outcome):
+        if not self.state.take(ask, outcome):
             lists = [key for key in self._nodes if isinstance(key, ListKey)]
             self._fail([node.key for node in asked] if ask.covers else lists, outcome, now)
             return

@@ -1,9 +1,9 @@
 """What a message says: blocks, and the tree of text nodes inside a text block (protocol.md 7.5).
 
-Not here: parsing markup. Invariant: everything is frozen; children are tuples.
+Not here: markup (markup.py). Invariant: everything is frozen; children are tuples.
 """
 
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -217,34 +217,60 @@ SendBlock: TypeAlias = TextBlock | SendFileBlock | LocationBlock
 
 
 def plaintext(content: tuple[Block, ...]) -> str:
-    """Return the text of a message without its markup, each block on a line of its own."""
-    return "\n".join(line for line in map(_block_text, content) if line)
+    r"""Return the text of a message without its markup, as the official client does.
+
+    Blocks are two newlines apart. A mention is `@NAME`; each point of a list is `- TEXT` on a line
+    of its own. A file is a sign of its kind and its name, a voice message `\N{STUDIO MICROPHONE}`
+    and how long it is, a location `\N{ROUND PUSHPIN}`.
+    """
+    return "\n\n".join(map(_block_text, content))
 
 
 def _block_text(block: Block) -> str:
     match block:
         case TextBlock():
             return _text(block.children)
+        case FileBlock(subtype="voice", duration=duration):
+            if duration is UNSET:
+                return VOICE
+            minutes, seconds = divmod(int(duration), 60)
+            return f"{VOICE} ({minutes}:{seconds:02})"
         case FileBlock():
-            return block.filename
+            return f"{SIGNS.get(block.subtype, OTHER_FILE)} {block.filename}"
         case LocationBlock():
-            return f"{block.latitude}, {block.longitude}"
+            return PLACE
+
+
+VOICE: Final = "\N{STUDIO MICROPHONE}\N{VARIATION SELECTOR-16}"
+SIGNS: Final[dict[str | UnsetType, str]] = {
+    "image": "\N{CAMERA}",
+    "video": "\N{MOVIE CAMERA}",
+    "audio": "\N{HEADPHONE}",
+}
+OTHER_FILE: Final = "\N{PAPERCLIP}"
+PLACE: Final = "\N{ROUND PUSHPIN}"
 
 
 def _text(children: tuple[Node, ...]) -> str:
     parts: list[str] = []
-    for node in children:
+    open_nodes: list[Node] = [*reversed(children)]
+    while open_nodes:  # not recursive: what others have sent may be deep
+        node = open_nodes.pop()
         match node:
             case str():
                 parts.append(node)
             case BulletList():
-                parts.append("\n".join(_text((point,)) for point in node.children))
+                parts.append("\n")
+                open_nodes += reversed(node.children)
             case BulletPoint():
-                parts.append(f"- {_text(node.children)}")
-            case AutoLink() | CodeSpan() | CustomEmoji() | Mention():
+                parts.append("- ")
+                open_nodes += ("\n", *reversed(node.children))
+            case Mention():
+                parts.append(f"@{node.text}")
+            case AutoLink() | CodeSpan() | CustomEmoji():
                 parts.append(node.text)
             case _:
-                parts.append(_text(node.children))
+                open_nodes += reversed(node.children)
     return "".join(parts)
 
 

@@ -13,6 +13,7 @@ from rtflow.model.content import Block
 __all__ = [
     "Access",
     "Conversation",
+    "FoundMessage",
     "Message",
     "Notify",
     "Online",
@@ -20,6 +21,7 @@ __all__ = [
     "Page",
     "Participant",
     "Reaction",
+    "ReactionDiff",
     "ReactionSummary",
     "Typing",
     "User",
@@ -47,14 +49,26 @@ class User(Entity, frozen=True, kw_only=True):
     welcome_message: str | None = None
 
 
-class ReactionSummary(Entity, frozen=True, kw_only=True):
-    """How often one emoji was added to a message, and whether the receiver did."""
+class ReactionDiff(Entity, frozen=True, kw_only=True, omit_defaults=True):
+    """What changed of a `ReactionSummary`; what is not known to the receiver comes whole."""
 
-    created_at: int
+    created_at: int | UnsetType = UNSET
+    count: int | UnsetType = UNSET
+    current_user_reacted: bool | UnsetType = UNSET
+
+
+class ReactionSummary(ReactionDiff, frozen=True, kw_only=True):
+    """How often one emoji was added to a message, and whether the receiver did.
+
+    It can stand where a diff does, with nothing left out.
+    """
+
+    # pyright wants defaults where the base has some; keywords need no order
+    created_at: int  # pyright: ignore[reportGeneralTypeIssues]
     """When somebody first reacted with it (unix ms): the order of the reactions of a message."""
 
-    count: int
-    current_user_reacted: bool
+    count: int  # pyright: ignore[reportGeneralTypeIssues]
+    current_user_reacted: bool  # pyright: ignore[reportGeneralTypeIssues]
 
 
 class Reaction(Entity, frozen=True, kw_only=True):
@@ -102,6 +116,12 @@ class Message(Entity, frozen=True, kw_only=True):
 
     sender: User | UnsetType | None = UNSET
     """Only with `expand` (protocol.md 5.3): who sent it; null when that user is gone."""
+
+
+class FoundMessage(Message, frozen=True, kw_only=True):
+    """A message that a search has found, and where."""
+
+    conversation_id: str
 
 
 class Conversation(Entity, frozen=True, kw_only=True):

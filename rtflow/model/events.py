@@ -15,7 +15,7 @@ from rtflow.model.entities import (
     Message,
     Notify,
     Participant,
-    ReactionSummary,
+    ReactionDiff,
     Typing,
     User,
 )
@@ -98,12 +98,15 @@ class ParticipantDiff(Diff, frozen=True, kw_only=True):
 
 
 class MessageDiff(Diff, frozen=True, kw_only=True):
-    """What changed of a message."""
+    """What changed of a message.
+
+    `reactions` merges emoji by emoji: null, or a count of 0, takes one away.
+    """
 
     content: tuple[Block, ...] | UnsetType = UNSET
     custom: CustomDiff = UNSET
     edited_at: int | UnsetType | None = UNSET
-    reactions: dict[str, ReactionSummary | None] | UnsetType = UNSET
+    reactions: dict[str, ReactionDiff | None] | UnsetType = UNSET
     """By emoji; null: nobody reacts with it any more. Emoji that are not named stay."""
 
 

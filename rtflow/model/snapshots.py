@@ -21,6 +21,7 @@ __all__ = [
     "ReactionSummarySnapshot",
     "ReferencedMessageSnapshot",
     "SearchMessageSnapshot",
+    "TranslatedMessage",
     "TypingSnapshot",
     "UserOnlineSnapshot",
     "UserSnapshot",
@@ -220,6 +221,13 @@ class SearchMessageSnapshot(Struct, frozen=True, kw_only=True):
 
     message: MessageSnapshot
     """What was found."""
+
+
+class TranslatedMessage(Struct, frozen=True, kw_only=True):
+    """What a message says in another language. `plaintext` is `content` without markup."""
+
+    content: tuple[Block, ...]
+    plaintext: str
 
 
 class Window(Struct, Generic[S], frozen=True):

@@ -13,7 +13,14 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from rtflow.errors import BadRequest, InvalidFrame, MethodNotAllowed, NotFound
+from rtflow.errors import (
+    BadRequest,
+    InvalidFrame,
+    MethodNotAllowed,
+    NotFound,
+    RequestRefused,
+    refusal,
+)
 from rtflow.model.content import Block, camel_cased
 from rtflow.model.entities import (
     Conversation,
@@ -136,6 +143,15 @@ class Problem(Struct, frozen=True, rename="camel"):
 
     reasons: Any = []  # Any: a list of sentences from us, anything at all from others
     """Sentences for people."""
+
+    def refusal(self, status: int, request: str) -> RequestRefused:
+        """Return the error to raise for it."""
+        match self.reasons:
+            case [*several]:
+                reasons = tuple(map(str, several))
+            case _:
+                reasons = (str(self.reasons),)
+        return refusal(status, self.error_code, reasons, request)
 
 
 _made: list["AnyEndpoint"] = []  # in the order of this page

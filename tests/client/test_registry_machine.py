@@ -12,16 +12,24 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from msgspec.structs import replace
 
 from rtflow.client.registry import Lease, Registry
+from rtflow.client.state.keys import ListKey, MessagesKey, ParticipantsKey, ReactionsKey
 from rtflow.client.state.views import (
     ConversationView,
     ListView,
     MessagesView,
+    MessageView,
+    OnlineView,
+    ParticipantsView,
+    ParticipantView,
+    ReactionsView,
     TotalView,
+    TypingView,
     UnreadView,
     UserView,
     View,
 )
 from rtflow.model.filters import ALL, ConversationFilter, Filter
+from tests.client.truth import expected
 from tests.client.world import ME, Answered, World
 
 AnyView: TypeAlias = View[Any]  # of whatever type
@@ -47,7 +55,13 @@ views: st.SearchStrategy[AnyView] = st.one_of(
     st.builds(MessagesView.of, ids, sizes),
     st.builds(ListView.of, st.sampled_from(FILTERS), sizes),
     st.just(TotalView.of()),
+    st.builds(ParticipantView.of, ids, people),
+    st.builds(ParticipantsView.of, ids, sizes),
+    ids.map(TypingView.of),
+    people.map(OnlineView.of),
 )
+indexes = st.integers(0, 9)
+emojis = st.sampled_from(["+", "-"])
 LINGER = 10.0
 
 
@@ -72,6 +86,7 @@ class Watching(RuleBasedStateMachine):
             self.world.put_user(id, id)
         for id in CONVERSATIONS[:3]:
             self.world.join(id)
+            self.world.enter(id, "bob")
             for sender in ("bob", ME, None, "carol"):
                 self.world.say(id, sender)
         for view in watched:
@@ -94,6 +109,17 @@ class Watching(RuleBasedStateMachine):
         self.leases.append((view, self.registry.acquire(view.key, view.size, self.now)))
         self.send()
 
+    @precondition(lambda self: len(self.leases) < 6)
+    @rule(id=ids, index=indexes, emoji=st.one_of(st.none(), emojis), size=sizes)
+    def acquire_a_message(self, id: str, index: int, emoji: str | None, size: int) -> None:
+        """One message, or who reacted to it."""
+        message = self.world.message(id, index)
+        name = "m0" if message is None else message.id
+        if emoji is None:
+            self.acquire(MessageView.of(id, name))
+        else:
+            self.acquire(ReactionsView.of(id, name, emoji, size))
+
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
@@ -107,10 +133,8 @@ class Watching(RuleBasedStateMachine):
     def load_more(self, data: st.DataObject, more: int) -> None:
         index = data.draw(st.integers(0, len(self.leases) - 1))
         view, lease = self.leases[index]
-        if isinstance(view, MessagesView):
-            view = MessagesView.of(view.id, view.size + more)
-        elif isinstance(view, ListView):
-            view = ListView.of(view.list.filter, view.size + more)
+        if isinstance(view.key, MessagesKey | ListKey | ParticipantsKey | ReactionsKey):
+            view = replace(view, size=view.size + more)
         self.leases[index] = view, lease
         self.registry.resize(lease, view.size, self.now)
         self.send()
@@ -166,9 +190,35 @@ class Watching(RuleBasedStateMachine):
     def put_user(self, id: str, name: str) -> None:
         self.world.put_user(id, name)
 
-    @rule(id=ids)
-    def join(self, id: str) -> None:
-        self.world.join(id)
+    @rule(id=people, is_connected=st.booleans())
+    def connect(self, id: str, is_connected: bool) -> None:
+        self.world.connect(id, is_connected)
+
+    @rule(id=ids, announces_typing=st.booleans())
+    def join(self, id: str, announces_typing: bool) -> None:
+        self.world.join(id, announces_typing=announces_typing)
+
+    @rule(id=ids, user=people, is_in=st.booleans())
+    def enter_or_quit(self, id: str, user: str, is_in: bool) -> None:
+        if is_in:
+            self.world.enter(id, user)
+        else:
+            self.world.quit(id, user)
+
+    @rule(id=ids, user=people, access=st.sampled_from(["Read", "ReadWrite"]))
+    def edit_member(self, id: str, user: str, access: str) -> None:
+        if user == ME:
+            self.world.edit_me(id, access=access)
+        else:
+            self.world.edit_member(id, user, access=access)
+
+    @rule(id=ids, user=people, is_writing=st.booleans())
+    def write(self, id: str, user: str, is_writing: bool) -> None:
+        self.world.write(id, user, is_writing)
+
+    @rule(id=ids, index=indexes, user=people, emoji=emojis, is_added=st.booleans())
+    def react(self, id: str, index: int, user: str, emoji: str, is_added: bool) -> None:
+        self.world.react(id, index, user, emoji, is_added)
 
     @rule(id=ids)
     def leave(self, id: str) -> None:
@@ -182,19 +232,15 @@ class Watching(RuleBasedStateMachine):
     def edit_custom(self, id: str, value: str | None) -> None:
         self.world.edit(id, custom={"k": value})
 
-    @rule(id=ids, access=st.sampled_from(["Read", "ReadWrite"]))
-    def edit_me(self, id: str, access: str) -> None:
-        self.world.edit_me(id, access=access)
+    @rule(id=ids, sender=st.one_of(st.none(), people), replies_to=st.one_of(st.none(), indexes))
+    def say(self, id: str, sender: str | None, replies_to: int | None) -> None:
+        self.world.say(id, sender, replies_to=replies_to)
 
-    @rule(id=ids, sender=st.one_of(st.none(), people))
-    def say(self, id: str, sender: str | None) -> None:
-        self.world.say(id, sender)
-
-    @rule(id=ids, index=st.integers(0, 9), text=st.text(max_size=2))
+    @rule(id=ids, index=indexes, text=st.text(max_size=2))
     def change(self, id: str, index: int, text: str) -> None:
         self.world.change(id, index, text)
 
-    @rule(id=ids, index=st.integers(0, 9))
+    @rule(id=ids, index=indexes)
     def delete(self, id: str, index: int) -> None:
         self.world.delete(id, index)
 
@@ -221,30 +267,14 @@ class Watching(RuleBasedStateMachine):
         assert kept(self.registry) == {}
 
 
-def expected(world: World, view: AnyView) -> object:
-    match view:
-        case UserView():
-            return world.user(view.id)
-        case UnreadView():
-            return world.unread(view.id)
-        case ConversationView():
-            return world.conversation(view.id)
-        case MessagesView():
-            return world.window(view.id, view.size)
-        case ListView():
-            return world.listed(view.list.filter, view.size)
-        case _:
-            return world.total()
-
-
 def kept(registry: Registry) -> dict[str, object]:
     """What is in the collections of a registry and its state."""
     rest = dict[str, object]()
-    conversations = registry.state._conversations  # pyright: ignore[reportPrivateUsage] - leaks hide there
-    users = registry.state._users  # pyright: ignore[reportPrivateUsage]
-    for part in (registry, registry.state, conversations, users):
+    state = registry.state
+    notes = state._notes  # pyright: ignore[reportPrivateUsage] - leaks hide there
+    for part in (registry, notes, state.sides.known, *state.nouns):
         names = getattr(type(part), "__slots__", None) or vars(part)
-        rest |= {name: getattr(part, name) for name in names}
+        rest |= {f"{type(part).__name__}.{name}": getattr(part, name) for name in names}
     return {name: it for name, it in rest.items() if isinstance(it, dict | set | list) and it}
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from rtflow.errors import BadRequest
 from rtflow.model.content import (
     AutoLink,
+    Block,
     CodeSpan,
     CustomEmoji,
     Mention,
@@ -23,10 +24,11 @@ BYTES_PER_CHARACTER: Final = 10  # of JSON, for text with its mark-up, links and
 MARKUP_BYTES: Final = 1_000  # and so many besides
 
 
-def checked_content(content: tuple[TextBlock, ...], most_characters: int) -> str:
+def checked_content(content: tuple[Block, ...], most_characters: int) -> str:
     """Return the content as JSON. Raises `BadRequest` for what nobody may say."""
     texts: list[str] = []
-    open_nodes: list[tuple[int, Node]] = [(1, node) for block in content for node in block.children]
+    spoken = [block for block in content if isinstance(block, TextBlock)]
+    open_nodes: list[tuple[int, Node]] = [(1, node) for block in spoken for node in block.children]
     while open_nodes:  # not recursive: the depth is what is to be found out
         depth, node = open_nodes.pop()
         match node:
@@ -45,7 +47,7 @@ def checked_content(content: tuple[TextBlock, ...], most_characters: int) -> str
         raise BadRequest(
             "MESSAGE_TOO_LONG", f"a message may have {most_characters} characters, not {length}"
         )
-    if not any(text.strip() for text in texts):
+    if len(spoken) == len(content) and not any(text.strip() for text in texts):
         raise BadRequest("EMPTY_MESSAGE", "a message needs some text that is not blank")
     encoded = encode(content)
     most_bytes = most_characters * BYTES_PER_CHARACTER + MARKUP_BYTES

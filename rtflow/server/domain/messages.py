@@ -1,8 +1,9 @@
 """Messages: saying something, and reading what was said.
 
 A message writes the same few rows however many participants there are: unread counts come from
-numbers (sides.py). Within a conversation the time of a message is later than that of any message,
-joining and reading mark before it.
+numbers (sides.py), and the activity of each is kept only where they are few (activity.py). Within a
+conversation the time of a message is later than that of any message, joining and reading mark
+before it.
 """
 
 from collections.abc import Sequence
@@ -11,12 +12,15 @@ from typing import Final
 from msgspec import Struct, structs
 
 from rtflow.errors import BadRequest
-from rtflow.model.content import Block
+from rtflow.model.content import Block, SendBlock, SendFileBlock
 from rtflow.model.entities import Access, Message, Origin, Page, User
 from rtflow.model.events import MessageCreated
 from rtflow.model.params import ListPage, SendMessage
+from rtflow.server.domain.activity import touch_activity
 from rtflow.server.domain.content import checked_content
 from rtflow.server.domain.conversations import standing_of
+from rtflow.server.domain.files import file_block, hold_files
+from rtflow.server.domain.indexing import index_message
 from rtflow.server.domain.many import rows_among
 from rtflow.server.domain.merging import merge_map
 from rtflow.server.domain.paging import LATEST, Position, Time, place, resume
@@ -32,7 +36,7 @@ from rtflow.server.store.interface import Entry, Outcome, SideTouched, Steps, on
 from rtflow.wire.codec import decoder, encode
 from rtflow.wire.endpoints import Sent
 
-__all__ = ["last_messages", "messages", "send_message"]
+__all__ = ["last_messages", "messages", "messages_by_ids", "send_message"]
 
 DAY: Final = 24 * 60 * 60 * 1000  # milliseconds
 
@@ -44,6 +48,7 @@ PAGE: Final = (
     f"SELECT {COLUMNS} FROM messages m WHERE m.conversation_id = ?1 AND m.created_at < ?2"
     " ORDER BY m.created_at DESC LIMIT ?3"
 )
+BY_IDS: Final = f"SELECT {COLUMNS} FROM messages m WHERE m.id IN ({{ids}})"
 LAST: Final = (
     f"SELECT {COLUMNS}, c.id, u.id, u.name, u.role, u.custom, u.locale, u.photo_url,"
     " u.welcome_message FROM conversations c"
@@ -88,7 +93,8 @@ def send_message(
     assert stage is not None, "who may send is inside"
     if stage.sent_before is not None:
         return Outcome(Sent(stage.sent_before))
-    content = checked_content(params.content, rules.max_message_length)
+    shown = yield from _resolved(actor, params.content)
+    content = checked_content(shown, rules.max_message_length)
     custom = merge_map({}, params.custom, rules.max_custom_bytes)
     referenced = params.referenced_message_id or None
     if referenced is not None:
@@ -122,6 +128,7 @@ def send_message(
         number,
         created_at,
     )
+    yield from touch_activity(conversation_id)
     if key is not None:
         yield from run(
             "INSERT INTO sent_keys (conversation_id, user_id, key, message_id, at)"
@@ -134,13 +141,15 @@ def send_message(
             message_id,
             now,
         )
+    yield from hold_files(message_id, shown)
+    yield from index_message(message_id, conversation_id, shown)
     message = Message(
         id=message_id,
         sender_id=actor,
         custom=custom,
         created_at=created_at,
         referenced_message_id=referenced,
-        content=params.content,
+        content=shown,
     )
     said = MessageCreated(conversation_id=conversation_id, message_id=message_id, state=message)
     return Outcome(Sent(message_id), (Entry(said), Entry(SideTouched(conversation_id))))
@@ -160,6 +169,12 @@ def messages(actor: str, conversation_id: str, params: ListPage) -> Steps[Page[M
     shown = tuple(_message(row) for row in found[: params.limit])
     more = len(found) > params.limit
     return Page(shown, place(Before(shown[-1].created_at)) if more else None)
+
+
+def messages_by_ids(_actor: str, ids: Sequence[str]) -> Steps[dict[str, Message]]:
+    """Return those of the messages that exist, by id. Whether the actor may see them: search.py."""
+    found = yield from rows_among(_MessageRow, BY_IDS, ids=ids)
+    return {row.id: _message(row) for row in found}
 
 
 def last_messages(conversation_ids: Sequence[str]) -> Steps[dict[str, Message]]:
@@ -235,6 +250,17 @@ def _message(row: _MessageRow) -> Message:
         origin=row.origin,
         content=_content.decode(row.content),
     )
+
+
+def _resolved(actor: str, content: tuple[SendBlock, ...]) -> Steps[tuple[Block, ...]]:
+    """Put what is known of an uploaded file in the place of its token."""
+    blocks: list[Block] = []
+    for block in content:
+        if isinstance(block, SendFileBlock):
+            blocks.append((yield from file_block(actor, block.file_token)))
+        else:
+            blocks.append(block)
+    return tuple(blocks)
 
 
 def _must_be_here(conversation_id: str, message_id: str) -> Steps[None]:

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 
 from rtflow.model.entities import Access
 from rtflow.model.params import MarkParams
+from rtflow.server.domain.activity import touch_activity
 from rtflow.server.domain.permissions import Standing, may_see_conversation, require
 from rtflow.server.domain.rules import Rules
 from rtflow.server.store.interface import Entry, Outcome, SideTouched, Steps, one, run
@@ -42,6 +43,7 @@ def mark_read(
         read_until,
         deleted_unread,
     )
+    yield from touch_activity(conversation_id)
     after = yield from everyone_read_until(conversation_id)
     touched = SideTouched(conversation_id, actor if after == before else None)
     return Outcome(Done(), (Entry(touched),))
@@ -60,6 +62,7 @@ def mark_unread(
         conversation_id,
         actor,
     )
+    yield from touch_activity(conversation_id)
     return Outcome(Done(), (Entry(SideTouched(conversation_id, actor)),))
 
 

@@ -34,6 +34,7 @@ from rtflow.model.events import (
     UserEdited,
     UserOnlineChanged,
 )
+from rtflow.server.domain.presence import Notice
 from rtflow.server.store.interface import Entry, SideTouched
 
 __all__ = ["Audience", "Kind", "Topic", "TopicId", "audience"]
@@ -70,22 +71,35 @@ class Audience(Struct, frozen=True, kw_only=True, gc=False):
 
     `members_of`: only those of users who are in this conversation when the event is delivered; with
     `lists` also the connections that watch such a user's conversations. `only`: just this user's.
+    `but`: not those of these users.
     """
 
     topics: tuple[Topic, ...]
     members_of: str | None = None
     lists: bool = False
     only: str | None = None
+    but: frozenset[str] = frozenset()
 
 
 NOBODY: Final = Audience(topics=())
 
 
-def audience(entry: Entry) -> Audience:
-    """Say whom an entry of the log concerns."""
+def audience(entry: Entry | Notice) -> Audience:
+    """Say whom an entry of the log concerns, or a notice, which is in no log."""
+    if isinstance(entry, Notice):
+        return _noticed_by(entry)
     if entry.to is UNSET or isinstance(entry.event, SideTouched):  # which names its user itself
         return _entitled(entry.event)
     return Audience(topics=(Topic(Kind.SELF, entry.to),))
+
+
+def _noticed_by(notice: Notice) -> Audience:
+    match notice.event:
+        case UserOnlineChanged(user_id=user_id):
+            return Audience(topics=(Topic(Kind.ONLINE, user_id),))
+        case TypingChanged(conversation_id=of) | TypingAvailable(conversation_id=of):
+            topics = (Topic(Kind.TYPING, of),)
+            return Audience(topics=topics, members_of=of, only=notice.only, but=notice.but)
 
 
 def _entitled(event: Event | SideTouched) -> Audience:
@@ -93,7 +107,7 @@ def _entitled(event: Event | SideTouched) -> Audience:
         case MessageCreated() | MessageEdited() | MessageDeleted() | ConversationCleared():
             of = event.conversation_id
             return Audience(topics=(Topic(Kind.MESSAGES, of),), members_of=of)
-        case SideTouched() | ParticipantEdited():  # null: every participant's own side
+        case SideTouched():  # null: every participant's own side
             return _members(event.conversation_id, only=event.user_id)
         case ConversationEdited():
             return _members(event.conversation_id)
@@ -107,20 +121,27 @@ def _entitled(event: Event | SideTouched) -> Audience:
             )
         case UserEdited():
             return Audience(topics=(Topic(Kind.USER, event.user_id),))
-        case UserOnlineChanged():
-            return Audience(topics=(Topic(Kind.ONLINE, event.user_id),))
         case ParticipantCreated() | ParticipantDeleted():
-            of = event.conversation_id
-            topics = Topic(Kind.PARTICIPANTS, of), Topic(Kind.PARTICIPANT, (of, event.user_id))
-            return Audience(topics=topics, members_of=of)
+            return _seat(event.conversation_id, event.user_id)
+        case ParticipantEdited():  # his own side shows his access and notify, too
+            himself = Topic(Kind.SELF, event.user_id)
+            return _seat(event.conversation_id, event.user_id, himself)
         case ReactionAdded() | ReactionRemoved():
             of = event.conversation_id
             topic = Topic(Kind.REACTIONS, (of, event.message_id, event.emoji))
             return Audience(topics=(topic,), members_of=of)
-        case SideCreated() | SideEdited() | SideDeleted() | TypingAvailable() | TypingChanged():
+        case SideCreated() | SideEdited() | SideDeleted():
             return NOBODY  # one user's own: only ever addressed
+        case UserOnlineChanged() | TypingAvailable() | TypingChanged():
+            return NOBODY  # what is so now: only ever noticed, never in the log
         case SessionExpiredEvent() | UpstreamRestarting():
             return NOBODY  # about a connection, not about the state: never in the log
+
+
+def _seat(conversation_id: str, user_id: str, *also: Topic) -> Audience:
+    everybody = Topic(Kind.PARTICIPANTS, conversation_id)
+    one = Topic(Kind.PARTICIPANT, (conversation_id, user_id))
+    return Audience(topics=(everybody, one, *also), members_of=conversation_id)
 
 
 def _members(conversation_id: str, only: str | None = None) -> Audience:

@@ -3,17 +3,20 @@
     <where the app is mounted>/public_api/v1/{app}/realtime/{user}
 
 It reads in the host's own task. Under our own host nothing else runs for a connection; under
-another one a second task writes (outlet.py).
+another one a second task writes (outlet.py). Our own host also notices a client that is gone
+without a word; of another one that is not known, so there a client has to say something from time
+to time, as clients do.
 
 Not here: what a client says (peer.py), tokens (session.py).
 Invariant: when the callable returns, nothing of its connection is left.
 """
 
+import asyncio
 import logging
 from asyncio import TaskGroup
 from functools import partial
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from rtflow.errors import RequestRefused, ServerFailed
 from rtflow.server.gateway.node import Node
@@ -57,7 +60,8 @@ class Endpoint:
             plain = AsgiOutlet(protocol, limits, on_stuck, send)
             peer = Peer(self._node, user_id, protocol, plain)
             async with TaskGroup() as tasks:
-                reader = tasks.create_task(self._converse(peer, receive))
+                heard = impatient(receive, limits.silence)
+                reader = tasks.create_task(self._converse(peer, heard))
                 writer = tasks.create_task(plain.run())
                 reader.add_done_callback(lambda _: writer.cancel())
                 writer.add_done_callback(lambda _: reader.cancel())
@@ -97,6 +101,19 @@ class Endpoint:
     def _is_stuck(self, user_id: str, waiting: int) -> None:
         self._node.cut_off += 1
         logger.warning("cut off a connection of %r, which left %d bytes unread", user_id, waiting)
+
+
+def impatient(receive: Receive, seconds: float) -> Receive:
+    """Make a `receive` that takes silence for the end of the connection."""
+
+    async def receive_in_time() -> Message:
+        try:
+            async with asyncio.timeout(seconds):
+                return await receive()
+        except TimeoutError:
+            return {"type": "websocket.disconnect", "code": 1006}
+
+    return receive_in_time
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, refusal: RequestRefused) -> None:

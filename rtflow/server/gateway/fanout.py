@@ -6,6 +6,9 @@ he is not in. The same query brings what changed for each participant alone (`Si
 `side.edited` with absolute values for each who is connected and watches, so a message costs by
 those, not by all participants.
 
+Notices are events that are in no log (rtflow.server.domain.presence). They queue up with the
+changes, so their order is that in which they were handed in; they have no number.
+
 A batch is what was committed together, or as much of it as fits one frame. All of a batch reaches
 a connection in one call, so that the events of a command never part. `watermark` is the number of
 the last change whose events have been handed on; answers wait for it (`when`), and so come after
@@ -28,6 +31,7 @@ from typing import Protocol
 from msgspec import Struct, field
 
 from rtflow.model.events import SideDiff, SideEdited
+from rtflow.server.domain.presence import Notice
 from rtflow.server.gateway.audience import Audience, Kind, Topic, TopicId, audience
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.store.interface import Change, SideTouched, Steps, Store
@@ -86,7 +90,8 @@ class Fanout:
         self._store, self._eager, self._sides = store, eager, sides
         self._watchers: dict[Kind, dict[TopicId, set[Listener]]] = {kind: {} for kind in Kind}
         self._list_users: tuple[str, ...] | None = None  # who watches his list; made when needed
-        self._changes = deque[Change]()
+        self._newest = self.watermark  # the last change that came
+        self._changes = deque[Change | Sequence[Notice]]()  # and what came between them
         self._is_delivering = False
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._arrivals = count()
@@ -122,7 +127,17 @@ class Fanout:
 
     def deliver(self, changes: Sequence[Change]) -> None:
         """Hand on committed changes, in number order. Never raises, never waits."""
+        self._newest = changes[-1].number
         self._changes.extend(changes)
+        self._begin()
+
+    def hand_on(self, notices: Sequence[Notice]) -> None:
+        """Hand on what is in no log, after the changes that came before. Never raises or waits."""
+        if notices:
+            self._changes.append(notices)
+            self._begin()
+
+    def _begin(self) -> None:
         if not self._is_delivering:
             self._is_delivering = True
             self._eager.start(self._deliver())
@@ -130,13 +145,12 @@ class Fanout:
     async def _deliver(self) -> None:
         try:
             while self._changes:
-                number = self._changes[-1].number
                 try:
                     batch = self._next_batch()
                     number = batch.number
                     self._hand_out(batch, await self._participants(batch.crowds))
                 except Exception:
-                    number = self._changes[-1].number if self._changes else number
+                    number = self._newest
                     logger.exception("changes up to %d could not be delivered", number)
                     self._send_away()
                 self._reach(number)
@@ -144,11 +158,12 @@ class Fanout:
             self._is_delivering = False
 
     def _next_batch(self) -> Batch:
-        batch, size = Batch(0, [], {}, {}), 0
+        batch, size = Batch(self.watermark, [], {}, {}), 0
         while self._changes and size < FULL_BATCH:
             change = self._changes.popleft()
-            batch.number = change.number
-            for entry in change.entries:
+            if isinstance(change, Change):
+                batch.number = change.number
+            for entry in change.entries if isinstance(change, Change) else change:
                 to = audience(entry)
                 if not self._is_watched(to):
                     continue
@@ -238,6 +253,8 @@ class Fanout:
                 found.update(*(lists[user_id] for user_id in members if user_id in lists))
         if to.only is not None:
             found = {listener for listener in found if listener.user_id == to.only}
+        if to.but:
+            found = {listener for listener in found if listener.user_id not in to.but}
         return found
 
     def _watching(self, topic: Topic) -> set[Listener]:

@@ -2,8 +2,8 @@
 
 Requests begin in the order in which they arrive and are answered as they are done.
 Writes enter the store's queue without waiting for each other: group commit lives on that. A read
-begins when this connection's earlier writes have settled. What a connection watches is remembered;
-what its user may see is not, fanout.py asks at each delivery.
+or an errand begins when this connection's earlier writes have settled. What a connection watches is
+remembered; what its user may see is not, fanout.py asks at each delivery.
 
 Not here: bytes (rtflow.wire.server), what a request means (commands.py), in which order answers
 and events leave (ordering.py), tokens and time (session.py), sockets (endpoint.py).
@@ -137,14 +137,12 @@ class Peer:
     def _begin(self, call: Call) -> None:
         try:
             match call.endpoint.kind:
-                case Kind.READ:
+                case Kind.READ | Kind.SIGNAL:
                     self._read(call)
                 case Kind.WRITE:
                     self._write(call)
                 case Kind.WATCH:
                     self._watch(call)
-                case Kind.SIGNAL:
-                    raise NotImplementedError
                 case Kind.SESSION:
                     self._show(call)
         except Exception as exc:
@@ -225,12 +223,24 @@ class Peer:
         self._add(topics[: max(0, room)])
 
     def _begin_read(self, call: Call) -> None:
-        self._ordering.begin_read()
-        self._node.eager.start(self._ask(call))
+        if call.endpoint in commands.ERRANDS:
+            self._node.eager.start(self._run(call))
+        else:
+            self._ordering.begin_read()
+            self._node.eager.start(self._ask(call))
+
+    async def _run(self, call: Call) -> None:
+        try:
+            done = await commands.errand(call, self.user_id, self._node)
+        except Exception as exc:
+            self._finish(call, exc)
+        else:
+            self._finish(call, done)
 
     async def _ask(self, call: Call) -> None:
         try:
-            reading = await self._node.store.read(commands.query(call, self.user_id))
+            query = commands.query(call, self.user_id, self._node.rules)
+            reading = await self._node.store.read(query)
         except Exception as exc:
             self._ordering.give_up_read()
             self._finish(call, exc)
@@ -238,9 +248,12 @@ class Peer:
             self._node.fanout.when(reading.number, partial(self._has_read, call, reading))
 
     def _has_read(self, call: Call, reading: Reading[Any]) -> None:
-        answer = partial(self._finish, call, reading.value)
+        answer = partial(self._finish_read, call, reading.value)
         if not self._ordering.end_read(reading.number, answer):
             self._node.eager.start(self._ask(call))
+
+    def _finish_read(self, call: Call, found: Any) -> None:
+        self._finish(call, commands.value_now(call, self.user_id, self._node, found))
 
     # Answers
 

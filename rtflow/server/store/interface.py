@@ -33,6 +33,7 @@ __all__ = [
     "one",
     "rows",
     "run",
+    "run_late",
 ]
 
 T = TypeVar("T")
@@ -78,11 +79,15 @@ class Change(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """One SQL statement with `?1`-style parameters. `kind`: the Struct that a row becomes."""
+    """One SQL statement with `?1`-style parameters. `kind`: the Struct that a row becomes.
+
+    `is_late`: it may wait until the end of the transaction, behind those of later commands.
+    """
 
     sql: str
     args: tuple[Any, ...]  # Any: what the driver binds (str, int, float, bytes, None)
     kind: type[Struct] | None
+    is_late: bool = False
 
 
 Steps: TypeAlias = Generator[Statement, Any, T]  # Any: the rows that the statement's kind promises
@@ -103,6 +108,14 @@ def rows(kind: type[S], sql: str, *args: object) -> Steps[list[S]]:
 def run(sql: str, *args: object) -> Steps[None]:
     """Write."""
     yield Statement(sql, args, None)
+
+
+def run_late(sql: str, *args: object) -> Steps[None]:
+    """Write what no command reads, nor depends on: at the end of the transaction if that is better.
+
+    SQLite's full-text index spills what it has gathered at each savepoint, so at each command.
+    """
+    yield Statement(sql, args, None, is_late=True)
 
 
 class Outcome(Struct, Generic[T], frozen=True):
@@ -143,6 +156,14 @@ class Store(Protocol):
 
     async def read(self, query: Query[T]) -> Reading[T]:
         """Run a query that only reads, on the last committed state."""
+        ...
+
+    async def search(self, query: Query[T]) -> Reading[T]:
+        """Run a query that may take long, as `read` does, beside all else.
+
+        Being cancelled stops it. It still ought to look at a bounded piece at a time: those of
+        several callers take turns.
+        """
         ...
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:

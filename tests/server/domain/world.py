@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from rtflow.errors import RequestRefused
 from rtflow.model.content import TextBlock
-from rtflow.model.entities import Conversation, Message, Page, User
+from rtflow.model.entities import Conversation, Message, Page, Participant, User
 from rtflow.model.events import Event, SideDiff
 from rtflow.model.params import (
     ConversationPage,
@@ -27,7 +27,12 @@ from rtflow.model.params import (
 )
 from rtflow.server.domain.conversations import create_conversation, set_conversation
 from rtflow.server.domain.messages import messages, send_message
-from rtflow.server.domain.participants import delete_participant, participant_actions
+from rtflow.server.domain.participants import (
+    delete_participant,
+    participant,
+    participant_actions,
+    participants,
+)
 from rtflow.server.domain.reading import mark_read, mark_unread
 from rtflow.server.domain.rules import Rules
 from rtflow.server.domain.sides import conversation, conversations, sides
@@ -60,10 +65,10 @@ class World:
     Users are spoken of first, as the actor. `told` are the entries since `take` was called last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = ":memory:") -> None:
         self.rules, self.now = Rules(), 1_000
         self.told: list[Entry] = []
-        self.database: Database = open_database(":memory:")
+        self.database: Database = open_database(path)
         self._ids = count(1)
 
     def do(self, command: Command[T]) -> T:
@@ -73,6 +78,7 @@ class World:
         writer.execute("BEGIN")
         group = Group(writer, last_number(writer), self.now)
         group.run(command, answers.append)
+        group.finish()
         writer.execute("COMMIT")
         ((_, answer),) = group.answers
         for change in group.changes:
@@ -84,7 +90,7 @@ class World:
 
     def ask(self, query: Query[T]) -> T:
         """Run a query."""
-        return drive(query(), self.database.reader, lambda: pytest.fail("a query wrote"))
+        return drive(query(), self.database.reader, lambda _: pytest.fail("a query wrote"))
 
     def take(self) -> list[Event | SideTouched]:
         """Return the events that were told since the last call."""
@@ -135,6 +141,12 @@ class World:
 
     def remove(self, actor: str, conversation: str, user: str) -> None:
         self.do(lambda: delete_participant(actor, conversation, user, self.now, self.rules))
+
+    def participants(self, actor: str, conversation: str, **fields: Any) -> Page[Participant]:
+        return self.ask(lambda: participants(actor, conversation, ListPage(**fields)))
+
+    def participant(self, actor: str, conversation: str, user: str) -> Participant:
+        return self.ask(lambda: participant(actor, conversation, user))
 
     def start(self, conversation: str, *users: str) -> None:
         """Let the first user make a conversation with all of them, who are made if need be."""

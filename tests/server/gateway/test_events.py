@@ -24,10 +24,17 @@ def kinds(events: list[Json]) -> list[str]:
 
 
 def test_every_request_is_carried_out_by_one_table() -> None:
-    tables = (commands.WRITES, commands.QUERIES, commands.WATCHES)
+    tables = (
+        commands.WRITES,
+        commands.QUERIES,
+        commands.CHECKS,
+        commands.ERRANDS,
+        commands.WATCHES,
+    )
     for endpoint in endpoints.ALL:
         found = sum(endpoint in table for table in tables)
         assert found == (endpoint.kind is not endpoints.Kind.SESSION), endpoint
+    assert commands.LATE.keys() <= commands.QUERIES.keys()
 
 
 async def test_the_events_of_a_write_come_before_its_answer(people: People) -> None:

@@ -40,6 +40,9 @@ class WaitingStore:
         await self._wait()
         return reading
 
+    async def search(self, query: Query[T]) -> Reading[T]:
+        return await self._store.search(query)
+
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:
         return await self._store.changes(after, limit)
 
