@@ -67,7 +67,7 @@ thirty, this restores a tenth."""
 
 
 class App:
-    """An ASGI application. Made by `create_app`, of its `settings`."""
+    """An ASGI application. Made by `create_app`, of its `settings` and its `translate`."""
 
     settings: Settings
     """What it was told."""
