@@ -221,9 +221,9 @@ def _join(
     side = yield from side_of(user_id, conversation_id)
     assert side is not None, "he has just joined"
     joined = ParticipantCreated(conversation_id=conversation_id, user_id=user_id, state=participant)
-    return [
-        Entry(joined),
+    return [  # to him the conversation begins first: nobody is in one that he does not know
         Entry(SideCreated(conversation_id=conversation_id, state=side), to=user_id),
+        Entry(joined),
     ]
 
 

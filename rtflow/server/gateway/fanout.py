@@ -4,7 +4,8 @@ Changes come in number order and leave in number order. Who is in a conversation
 store when its events are delivered, never remembered, so nobody hears anything of a conversation
 he is not in. The same query brings what changed for each participant alone (`SideTouched`): one
 `side.edited` with absolute values for each who is connected and watches, so a message costs by
-those, not by all participants.
+those, not by all participants. Who joins within a batch hears of the conversation from there on:
+his `side.created` includes what was before.
 
 A batch is what was committed together, or as much of it as fits one frame. All of a batch reaches
 a connection in one call, so that the events of a command never part. `watermark` is the number of
@@ -27,7 +28,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from rtflow.model.events import SideDiff, SideEdited
+from rtflow.model.events import SideCreated, SideDiff, SideEdited
 from rtflow.server.gateway.audience import Audience, Kind, Topic, TopicId, audience
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.store.interface import Change, SideTouched, Steps, Store
@@ -76,6 +77,7 @@ class Batch(Struct):
     parcels: list[tuple[Audience, bytes]]
     crowds: dict[str, Crowd]  # by conversation: whose membership matters
     touched: dict[str, set[str | None]]  # by conversation: whose side changed; None: everybody's
+    joined: dict[tuple[str, str], int]  # by user and conversation: the parcel that tells him so
 
 
 class Fanout:
@@ -144,7 +146,7 @@ class Fanout:
             self._is_delivering = False
 
     def _next_batch(self) -> Batch:
-        batch, size = Batch(0, [], {}, {}), 0
+        batch, size = Batch(0, [], {}, {}, {}), 0
         while self._changes and size < FULL_BATCH:
             change = self._changes.popleft()
             batch.number = change.number
@@ -158,6 +160,9 @@ class Fanout:
                     touched = batch.touched.setdefault(entry.event.conversation_id, set())
                     touched.add(entry.event.user_id)
                 else:
+                    if isinstance(entry.event, SideCreated) and isinstance(entry.to, str):
+                        seat = (entry.to, entry.event.conversation_id)
+                        batch.joined[seat] = len(batch.parcels)
                     event = codec.encode(entry.event)
                     batch.parcels.append((to, event))
                     size += len(event)
@@ -210,10 +215,13 @@ class Fanout:
     def _hand_out(self, batch: Batch, sides: Mapping[str, Mapping[str, SideDiff]]) -> None:
         events: defaultdict[Listener, list[bytes]] = defaultdict(list)
         recipients: dict[Audience, set[Listener]] = {}
-        for to, event in batch.parcels:
+        joined = batch.joined
+        for position, (to, event) in enumerate(batch.parcels):
             found = recipients.get(to)
             if found is None:
                 found = recipients[to] = self._recipients(to, sides)
+            if joined and (of := to.members_of) is not None:  # what was before he came is not his
+                found = {it for it in found if joined.get((it.user_id, of), -1) < position}
             for listener in found:
                 events[listener].append(event)
         for conversation_id, users in batch.touched.items():

@@ -36,8 +36,8 @@ def test_who_joins_sees_the_conversation_and_the_others_see_him(world: World, me
     seen = world.see("eve", "lunch")
     assert (seen.joined_at, seen.read_until, seen.unread_message_count) == (5_000, 5_000, 0)
     assert world.told == [
-        Entry(ParticipantCreated(conversation_id="lunch", user_id="eve", state=eve)),
         Entry(SideCreated(conversation_id="lunch", state=seen), to="eve"),
+        Entry(ParticipantCreated(conversation_id="lunch", user_id="eve", state=eve)),
     ]
 
 
@@ -86,8 +86,8 @@ def test_each_step_has_its_own_answer_and_the_good_ones_stay(world: World) -> No
     ]
     assert world.see("eve", "lunch").access == "Read"
     assert [type(event).__name__ for event in world.take()] == [
-        "ParticipantCreated",
         "SideCreated",
+        "ParticipantCreated",
         "ParticipantEdited",
     ]
 
