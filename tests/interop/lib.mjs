@@ -29,7 +29,9 @@ function rec(o) {
 const sockets = new Set();
 class RecordingWebSocket extends WS {
   constructor(url) {
-    super(url);
+    // One message per turn, as in browsers. By default ws hands over at once all that came in one chunk; then the client,
+    // which applies answers a moment later than events, loses an event right behind the answer to the GET of its store.
+    super(url, { allowSynchronousEvents: false });
     this.user = decodeURIComponent(new URL(url).pathname.split("/").at(-1));
     rec({ user: this.user, dir: "connect", url: String(url) });
     sockets.add(this);

@@ -29,7 +29,7 @@ from rtflow.server.gateway.outlet import Outlet
 from rtflow.server.gateway.returning import Returning
 from rtflow.server.gateway.session import Session
 from rtflow.server.store.interface import Reading
-from rtflow.wire.endpoints import GET_MESSAGES, GET_USERS, PING, RENEW, Done, Kind, Renewed
+from rtflow.wire.endpoints import GET_USERS, PING, RENEW, Done, Kind, Renewed
 from rtflow.wire.server import UNREADABLE_SEQ, Call, ServerProtocol, State
 
 __all__ = ["Peer"]
@@ -297,8 +297,8 @@ class Peer:
             self._refuse(call, outcome)
         else:
             self._protocol.answer(call.seq, outcome)
-            if self._returning is not None and call.endpoint is GET_MESSAGES:
-                self._returning.read_messages(call.ids[0])
+            if self._returning is not None:
+                self._returning.answered(call, outcome)
         self._outlet.wake()
 
     def _refuse(self, call: Call, error: Exception) -> None:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from rtflow.model.entities import Conversation
 from rtflow.model.events import MessageDiff
 from rtflow.server.domain.points import Client, Point
 from rtflow.server.domain.sides import side_of
@@ -31,14 +30,15 @@ from rtflow.server.gateway.ordering import Ordering
 from rtflow.server.gateway.resume import (
     MOST_REPLAYED,
     Telling,
-    anew,
     replayed,
     retold,
+    retold_page,
     touched_reactions,
 )
 from rtflow.server.store.interface import Entry, Steps
 from rtflow.wire import codec
-from rtflow.wire.server import ServerProtocol, State
+from rtflow.wire.endpoints import GET_MESSAGES, GET_PARTICIPANTS, AnyEndpoint
+from rtflow.wire.server import Call, ServerProtocol, State
 
 __all__ = ["Returning"]
 
@@ -54,7 +54,6 @@ class Returning:
     """The connection of `client`, from its first accepted token on."""
 
     __slots__ = (
-        "_anew",
         "_client",
         "_known",
         "_leave",
@@ -66,6 +65,7 @@ class Returning:
         "_since",
         "_told",
         "_welcomed",
+        "_whole",
     )
 
     def __init__(
@@ -84,13 +84,13 @@ class Returning:
         self._known: int | None = None  # up to here it was told everything; None: not admitted yet
         self._since: int | None = None  # and up to here when it came back; None: it is new
         self._told = dict[str, int]()  # by conversation: up to where it was caught up with
-        self._anew = set[str]()  # conversations to be read anew after their messages are
+        self._whole = set[tuple[str, AnyEndpoint]]()  # what pages are to be told besides
 
     def admit(self, answer: Callable[[], None]) -> None:
         """Its token was accepted; `answer` tells it so, once it is known where it was."""
         self._welcomed = self._loop.time()
         self._told.clear()
-        self._anew.clear()
+        self._whole.clear()
         if self._known is None:
             self._node.eager.start(self._recall(answer))
         else:
@@ -140,11 +140,12 @@ class Returning:
                     self._told[of] = self._node.journal.number
                     self._begin(self._catch_up(of, since))
 
-    def read_messages(self, conversation_id: str) -> None:
-        """A page of messages was answered."""
-        if conversation_id in self._anew:
-            self._anew.remove(conversation_id)
-            self._begin(self._read_anew(conversation_id))
+    def answered(self, call: Call, result: Any) -> None:  # Any: of the call's endpoint
+        """A request was answered."""
+        if self._whole and call.ids and (read := (call.ids[0], call.endpoint)) in self._whole:
+            self._whole.remove(read)
+            events = retold_page(call.ids[0], result.data)
+            self._publish([codec.encode(event) for event in events])
 
     # Telling, in its turn among events and answers
 
@@ -170,12 +171,6 @@ class Returning:
         say = partial(self._say, of, reading.value)
         self._node.fanout.when(number, partial(self._take_turn, number, say, again))
 
-    async def _read_anew(self, of: str) -> None:
-        side = await self._node.store.read(partial(side_of, self._client.user_id, of))
-        again = partial(self._read_anew, of)
-        say = partial(self._say_anew, of, side.value)
-        self._node.fanout.when(side.number, partial(self._take_turn, side.number, say, again))
-
     async def _missed(self, of: str, since: int) -> Sequence[Entry] | None:
         """Return what the log has of a conversation since then; None: that is not all."""
         numbers = self._node.journal.since(of, since)
@@ -199,12 +194,8 @@ class Returning:
     def _say(self, of: str, telling: Telling) -> None:
         if telling.events:
             self._publish([codec.encode(event) for event in telling.events])
-        if telling.anew:
-            self._anew.add(of)
-
-    def _say_anew(self, of: str, side: Conversation | None) -> None:
-        typing = self._node.signals.typing(of, self._client.user_id)  # as it is at this moment
-        self._publish([codec.encode(event) for event in anew(of, side, typing)])
+        if telling.is_whole:
+            self._whole |= {(of, GET_MESSAGES), (of, GET_PARTICIPANTS)}
 
 
 def _told(of: str, user_id: str, missed: Sequence[Entry] | None) -> Steps[Telling]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from rtflow.model.content import TextBlock
-from rtflow.model.entities import Conversation, Message, Participant, ReactionSummary, Typing
+from rtflow.model.entities import Conversation, Message, Participant, ReactionSummary
 from rtflow.model.events import (
     ConversationDiff,
     ConversationEdited,
@@ -25,7 +25,7 @@ from rtflow.model.events import (
     SideDeleted,
     SideEdited,
 )
-from rtflow.server.gateway.resume import Telling, anew, replayed, retold, touched_reactions
+from rtflow.server.gateway.resume import Telling, replayed, retold, retold_page, touched_reactions
 from rtflow.server.store.interface import Entry, ReactionsTouched, SideTouched, Touched
 
 SIDE = Conversation(
@@ -196,7 +196,7 @@ def test_who_was_away_ends_with_what_those_show_who_stayed(
         if message in stayed["messages"]
     }
     told = replayed(missed, "lunch", "alice", SIDE, reactions)
-    assert not told.anew
+    assert not told.is_whole
     for event in told.events:
         apply(away, event)
     if away["messages"].keys() != stayed["messages"].keys():  # the page that is read is another one
@@ -216,11 +216,9 @@ BOBS_SIDE = Entry(SideTouched("lunch", "bob"))
     [
         ([SECRET, LEFT, SECRET], None, Telling((LEFT.event,))),  # type: ignore[arg-type]  # an event
         ([SECRET, OF_BOB], None, Telling()),
-        ([SECRET, JOINED, SECRET], SIDE, Telling((JOINED.event,))),  # type: ignore[arg-type]
         ([OF_BOB, BOBS_SIDE], SIDE, Telling()),
-        ([SECRET, LEFT, JOINED], SIDE, retold("lunch", "alice", SIDE)),
     ],
-    ids=["left", "a stranger", "joined", "what is others' own", "left and joined"],
+    ids=["left", "a stranger", "what is others' own"],
 )
 def test_what_is_said_of_coming_and_going(
     entries: list[Entry], side: Conversation | None, told: Telling
@@ -228,24 +226,50 @@ def test_what_is_said_of_coming_and_going(
     assert replayed(entries, "lunch", "alice", side, {}) == told
 
 
-def test_where_nobody_knows_what_happened_all_is_said_that_can_be() -> None:
+@pytest.mark.parametrize(
+    "told",
+    [
+        replayed([SECRET, LEFT, JOINED], "lunch", "alice", SIDE, {}),
+        replayed([SECRET, JOINED, SECRET], "lunch", "alice", SIDE, {}),
+        retold("lunch", "alice", SIDE),
+    ],
+    ids=["left and joined", "joined", "nobody knows"],
+)
+def test_who_may_have_joined_is_told_all_whether_he_knew_of_it_or_not(told: Telling) -> None:
+    knew = nothing_shown()
+    knew["conversation"] = {"subject": "old", "custom": {"gone": "1"}}
+    knew["participants"] = {"alice": {"access": "ReadWrite"}}
+    assert told.events[0] == SideCreated(conversation_id="lunch", state=SIDE)
+    for event in told.events[1:5]:
+        apply(knew, event)
+    assert knew["conversation"]["subject"] == "Lunch"
+    assert knew["conversation"]["custom"] == {"k": "v"}
+    assert knew["participants"]["alice"] == {"access": "Read", "notify": False}
+    assert knew["side"]["unread_message_count"] == 3
+
+
+def test_where_nobody_knows_what_happened_pages_are_told_as_they_are() -> None:
+    assert retold("lunch", "alice", SIDE).is_whole
     shown = nothing_shown()
-    shown["conversation"] = {"subject": "old", "custom": {"gone": "1"}}
-    shown["participants"] = {"alice": {"access": "ReadWrite"}}
-    told = retold("lunch", "alice", SIDE)
-    for event in told.events:
+    shown["messages"] = {"m1": {"content": (TextBlock(("old",)),), "custom": {"gone": "1"}}}
+    shown["participants"] = {"bob": {"access": "ReadWrite"}}
+    text = (TextBlock(("new",)),)
+    message = Message(id="m1", sender_id="bob", created_at=1, content=text, custom={"k": "v"})
+    bob = Participant(id="bob", access="Read", notify=False, joined_at=1)
+    for event in retold_page("lunch", [message, bob]):
         apply(shown, event)
-    assert told.anew, "messages and others are for the reading"
-    assert shown["conversation"]["subject"] == "Lunch"
-    assert shown["conversation"]["custom"] == {"k": "v"}
-    assert shown["participants"]["alice"] == {"access": "Read", "notify": False}
-    assert shown["side"]["unread_message_count"] == 3
+    assert shown["messages"]["m1"] == {
+        "content": text,
+        "custom": {"k": "v"},
+        "edited_at": None,
+        "reactions": {},
+    }
+    assert shown["participants"]["bob"] == {"access": "Read", "notify": False}
 
 
 def test_who_has_left_is_told_nothing_else() -> None:
     gone = (SideDeleted(conversation_id="lunch"),)
     assert retold("lunch", "alice", None) == Telling(gone)
-    assert anew("lunch", None, Typing()) == gone
 
 
 def test_reactions_are_said_as_they_are_now() -> None:

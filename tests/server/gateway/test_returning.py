@@ -146,48 +146,38 @@ async def test_who_is_not_in_it_any_more_hears_just_that(url: str, alice: RawCli
         assert await watched(bob) == [{"type": "side.deleted", "conversationId": "lunch"}]
 
 
-async def test_who_was_let_in_hears_of_it(url: str, alice: RawClient) -> None:
-    await alice.do("DELETE", f"{LUNCH}/participants/bob")
-    await bob_was_here(url)
-    bob_again = {"actions": [{"id": "bob", "method": "POST"}]}
-    await alice.do("POST", f"{LUNCH}/participants", bob_again)
-    await alice.do("PUT", LUNCH, {"subject": "Soup"})
-    async with bob_at(url) as bob:
-        (told,) = await watched(bob)
-        assert told["type"] == "side.created"
-        assert told["state"] == await bob.get(MINE)
+WHOLE = [
+    "side.created",
+    "conversation.edited",
+    "conversation.edited",
+    "participant.edited",
+    "side.edited",
+]
 
 
-async def test_who_left_and_joined_again_reads_it_anew_once_he_has_read_messages(
-    url: str, alice: RawClient
+@pytest.mark.parametrize("knew", [False, True])
+async def test_who_may_have_joined_is_told_of_all_that_is_in_it(
+    url: str, alice: RawClient, knew: bool
 ) -> None:
+    if not knew:
+        await alice.do("DELETE", f"{LUNCH}/participants/bob")
     await bob_was_here(url)
-    await alice.do("DELETE", f"{LUNCH}/participants/bob")
+    if knew:
+        await alice.do("DELETE", f"{LUNCH}/participants/bob")
     bob_again = {"actions": [{"id": "bob", "method": "POST"}]}
     await alice.do("POST", f"{LUNCH}/participants", bob_again)
+    await alice.do("PUT", LUNCH, {"subject": "Soup", "custom": {"a": None}})
     async with bob_at(url) as bob:
         told = await watched(bob)
-        assert "side.deleted" not in [event["type"] for event in told], "it would break its window"
-        await told_anew(bob)
-
-
-async def told_anew(bob: RawClient) -> None:
-    """The next page of messages is followed by what makes a client read everything."""
-    bob.heard.clear()
-    await bob.get(f"{MINE}/messages")
-    await bob.settle()
-    _page, told, *_ = bob.heard
-    assert [event["type"] for event in told[2:]] == [
-        "side.deleted",
-        "side.created",
-        "typing.available",
-    ]
-    bob.heard.clear()
-    await bob.get(f"{MINE}/messages")
-    assert await bob.settle() == [], "once is enough"
+        assert [event["type"] for event in told[:5]] == WHOLE
+        assert told[0]["state"] == await bob.get(MINE)
+        assert (told[1]["diff"], told[2]["diff"]["custom"]) == ({"custom": None}, {"b": "2"})
+        await bob.get(f"{MINE}/messages")
+        assert await bob.settle() == [], "the rest was replayed"
 
 
 async def test_what_cannot_be_replayed_is_told_whole(url: str, alice: RawClient) -> None:
+    await alice.send("lunch", "hi")
     await bob_was_here(url)
     asked = [
         await alice.say("PUT", LUNCH, {"subject": str(number), "custom": {"a": None}})
@@ -196,16 +186,15 @@ async def test_what_cannot_be_replayed_is_told_whole(url: str, alice: RawClient)
     assert (await alice.answer(asked[-1])).status == 200
     async with bob_at(url) as bob:
         told = await watched(bob)
-        assert [event["type"] for event in told] == [
-            "conversation.edited",
-            "conversation.edited",
-            "participant.edited",
-            "side.edited",
-        ]
-        assert told[0]["diff"] == {"custom": None}
-        assert told[1]["diff"]["custom"] == {"b": "2"}
-        assert told[1]["diff"]["subject"] == str(MOST_REPLAYED)
-        await told_anew(bob)
+        assert [event["type"] for event in told] == WHOLE
+        assert told[2]["diff"]["subject"] == str(MOST_REPLAYED)
+        for path, items in [("messages", 1), ("participants", 2)]:
+            page = await bob.get(f"{MINE}/{path}")
+            assert len(page["data"]) == items
+            told = await bob.settle()
+            assert {event["type"] for event in told} == {f"{path[:-1]}.edited"}
+            await bob.get(f"{MINE}/{path}")
+            assert await bob.settle() == [], "once is enough"
 
 
 async def test_what_was_pushed_but_has_not_arrived_is_told_again(
