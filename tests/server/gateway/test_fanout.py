@@ -13,7 +13,7 @@ from rtflow.model.params import (
     SendMessage,
 )
 from rtflow.server.domain.conversations import create_conversation
-from rtflow.server.domain.messages import send_message
+from rtflow.server.domain.saying import send_message
 from rtflow.server.domain.participants import delete_participant, participant_actions
 from rtflow.server.domain.rules import Rules
 from rtflow.server.domain.sides import sides
