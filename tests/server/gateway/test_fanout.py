@@ -13,10 +13,11 @@ from rtflow.model.params import (
     SendMessage,
 )
 from rtflow.server.domain.conversations import create_conversation
-from rtflow.server.domain.saying import send_message
 from rtflow.server.domain.participants import delete_participant, participant_actions
 from rtflow.server.domain.rules import Rules
+from rtflow.server.domain.saying import send_message
 from rtflow.server.domain.sides import sides
+from rtflow.server.domain.tallies import reacted
 from rtflow.server.domain.users import create_user
 from rtflow.server.gateway.audience import Kind, Topic
 from rtflow.server.gateway.eager import Eager
@@ -60,7 +61,7 @@ async def test_who_joins_hears_of_a_conversation_nothing_from_before_he_came() -
     numbers = iter(range(10))
     bob, carol = Hearer("bob"), Hearer("carol")
     async with asyncio.TaskGroup() as tasks:
-        fanout = Fanout(store, Eager(tasks), sides)
+        fanout = Fanout(store, Eager(tasks), sides, reacted)
         for hearer in (bob, carol):
             fanout.watch(Topic(Kind.SELF, hearer.user_id), hearer)
             for kind in (Kind.CONVERSATION, Kind.PARTICIPANTS, Kind.MESSAGES):
