@@ -40,6 +40,7 @@ from rtflow.server.gateway.personal import MessageKey, Seen, Touches, personal
 from rtflow.server.gateway.watchers import Listener, Watchers
 from rtflow.server.store.interface import (
     Change,
+    Entry,
     ReactionsTouched,
     SideTouched,
     Steps,
@@ -155,9 +156,11 @@ class Fanout:
                 if isinstance(entry.event, SideTouched | ReactionsTouched):
                     batch.touches.note(entry.event)
                 else:
-                    if isinstance(entry.event, SideCreated) and isinstance(entry.to, str):
-                        seat = (entry.to, entry.event.conversation_id)
-                        batch.joined[seat] = len(batch.parcels)
+                    match entry:
+                        case Entry(event=SideCreated(conversation_id=of), to=str(user_id)):
+                            batch.joined[user_id, of] = len(batch.parcels)
+                        case _:
+                            pass
                     event = codec.encode(entry.event)
                     batch.parcels.append((to, event))
                     size += len(event)
