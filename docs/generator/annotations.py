@@ -57,7 +57,7 @@ def as_python(annotation: Type) -> str:
         case None:
             return _name(annotation)
         case types.UnionType | _ if origin in (Union, types.UnionType):
-            return " | ".join(dict.fromkeys(map(as_python, _nulls_last(arguments))))
+            return " | ".join(dict.fromkeys(map(as_python, _nulls_last(_gathered(arguments)))))
         case _ if origin is Literal:
             return " | ".join(_quoted(value) for value in arguments)
         case _ if origin in (Annotated, Required):
@@ -71,6 +71,15 @@ def as_python(annotation: Type) -> str:
         case _:
             inside = ", ".join("..." if it is ... else as_python(it) for it in arguments)
             return f"{_name(origin)}[{inside}]"
+
+
+def _gathered(several: tuple[Type, ...]) -> tuple[Type, ...]:
+    """Put unions back together that have a name, and were taken apart inside of another one."""
+    for union, _ in NAMED:
+        parts = get_args(union)
+        if isinstance(union, types.UnionType) and set(parts) < set(several):
+            several = (union, *(it for it in several if it not in parts))
+    return several
 
 
 def _name(annotation: Type) -> str:

@@ -28,7 +28,7 @@ TOLD_BY: dict[Kind, tuple[type[Struct], ...]] = {
     entities.User: (snapshots.UserSnapshot,),
     entities.Online: (snapshots.UserOnlineSnapshot,),
     entities.Message: (snapshots.MessageSnapshot,),
-    entities.ReactionSummary: (snapshots.ReactionSummarySnapshot,),
+    entities.ReactionDiff: (snapshots.ReactionSummarySnapshot,),  # and so of ReactionSummary
     entities.Reaction: (snapshots.ReactionSnapshot,),
     entities.Conversation: (snapshots.ConversationSnapshot,),
     entities.Participant: (snapshots.ParticipantSnapshot,),

@@ -17,12 +17,12 @@ makes everything unknown; `connected` asks for all of it anew.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from rtflow.client.state import State
 from rtflow.client.state.asks import Ask, Outcome, Topic, lacks_expand, probe, unwatches, watches
 from rtflow.client.state.keys import Key, LastKey, ListKey, SideKey, UserKey
-from rtflow.errors import RtflowError
+from rtflow.errors import BadRequest, RtflowError
 from rtflow.model.events import Event
 from rtflow.wire.endpoints import Kind
 
@@ -52,7 +52,17 @@ class Lease:
 class Node:
     """A key that is wanted: by whom, and how far it is known on this connection."""
 
-    __slots__ = ("asked", "is_fresh", "key", "leases", "parts", "topic", "turn", "wholes")
+    __slots__ = (
+        "asked",
+        "has_restarted",
+        "is_fresh",
+        "key",
+        "leases",
+        "parts",
+        "topic",
+        "turn",
+        "wholes",
+    )
 
     def __init__(self, key: Key, topic: Topic | None) -> None:
         self.key, self.topic = key, topic
@@ -62,6 +72,7 @@ class Node:
         self.asked: Ask | None = None  # the read that is under way
         self.turn = 0  # in which it was sent
         self.is_fresh = topic is None
+        self.has_restarted = False  # for a wrong cursor, and no other was right since
 
     @property
     def size(self) -> int:
@@ -329,6 +340,8 @@ class Registry:
             self._probed.discard(ask.ids[0])
         if lacks_expand(ask, outcome):
             self._expand = False
+        if ask.cursor is not UNSET and self._restarted(asked, outcome):
+            return
         if not self.state.take(ask, outcome):
             lists = [key for key in self._nodes if isinstance(key, ListKey)]
             self._fail([node.key for node in asked] if ask.covers else lists, outcome, now)
@@ -338,6 +351,18 @@ class Registry:
             self._stirred[node.key] = None
             if isinstance(node.key, ListKey):
                 self._refresh_parts(node, outcome)
+
+    def _restarted(self, nodes: Iterable[Node], outcome: Outcome) -> bool:
+        """Read these lists from the start if the next page was refused; but not for ever."""
+        is_wrong = isinstance(outcome, BadRequest)
+        found = False
+        for node in nodes:
+            if is_wrong and not node.has_restarted:
+                self.state.restart(node.key)
+                node.asked, found = None, True
+                self._stirred[node.key] = None
+            node.has_restarted = is_wrong
+        return found
 
     def _refresh_parts(self, whole: Node, outcome: Outcome) -> None:
         """The last messages in a page of a list are fresh if they were subscribed to before."""

@@ -211,7 +211,10 @@ class Session:
     def search_conversations(
         self, query: str, *, filter: Filter | Mapping[str, object] | None = None
     ) -> Search[ConversationSnapshot]:
-        """Search my conversations by subject, and by `custom["search"]`. As `search_messages`."""
+        """Search my conversations by subject, and by `custom["search"]`.
+
+        `query`, `filter`, and what is raised, as for `search_messages`.
+        """
         return Search(self._mirror, self._rest, CONVERSATIONS, query, filter)
 
     async def upload(

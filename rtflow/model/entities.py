@@ -53,6 +53,8 @@ class ReactionDiff(Entity, frozen=True, kw_only=True, omit_defaults=True):
     """What changed of a `ReactionSummary`; what is not known to the receiver comes whole."""
 
     created_at: int | UnsetType = UNSET
+    """When somebody first reacted with it (unix ms): the order of the reactions of a message."""
+
     count: int | UnsetType = UNSET
     current_user_reacted: bool | UnsetType = UNSET
 
@@ -65,8 +67,6 @@ class ReactionSummary(ReactionDiff, frozen=True, kw_only=True):
 
     # pyright wants defaults where the base has some; keywords need no order
     created_at: int  # pyright: ignore[reportGeneralTypeIssues]
-    """When somebody first reacted with it (unix ms): the order of the reactions of a message."""
-
     count: int  # pyright: ignore[reportGeneralTypeIssues]
     current_user_reacted: bool  # pyright: ignore[reportGeneralTypeIssues]
 
@@ -122,6 +122,7 @@ class FoundMessage(Message, frozen=True, kw_only=True):
     """A message that a search has found, and where."""
 
     conversation_id: str
+    """The id of the conversation that it is in."""
 
 
 class Conversation(Entity, frozen=True, kw_only=True):

@@ -107,7 +107,7 @@ class MessageDiff(Diff, frozen=True, kw_only=True):
     custom: CustomDiff = UNSET
     edited_at: int | UnsetType | None = UNSET
     reactions: dict[str, ReactionDiff | None] | UnsetType = UNSET
-    """By emoji; null: nobody reacts with it any more. Emoji that are not named stay."""
+    """By emoji; null, or a count of 0: nobody reacts with it any more. Others stay as they are."""
 
 
 class OnlineDiff(Diff, frozen=True, kw_only=True):

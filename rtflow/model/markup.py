@@ -305,9 +305,10 @@ def _closing(text: str, start: int, sign: str, ahead: Ahead) -> int:
 def to_markup(content: Iterable[Node | Block]) -> str:
     """Write nodes, or the blocks of a message, as text with markup; blocks on lines of their own.
 
-    `parse` reads it as the same tree, if markup can say it: text that looks like markup becomes
-    markup (there is no escape), emphasis needs an edge around it, lists stand at the start of a
-    line and not within each other, code holds no three back-quotes. Neighbouring texts become one.
+    `content` is either. `parse` reads it as the same tree, if markup can say it: text that looks
+    like markup becomes markup (there is no escape), emphasis needs an edge around it, lists stand
+    at the start of a line and not within each other, code holds no three back-quotes. Neighbouring
+    texts become one.
     Raises `ValueError` for a file or a location, of which there is no markup.
     """
     written: list[str] = []

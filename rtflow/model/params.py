@@ -30,6 +30,7 @@ __all__ = [
     "GetConversation",
     "ListPage",
     "MarkParams",
+    "MessageFields",
     "ParticipantAction",
     "ParticipantActions",
     "ParticipantFields",
@@ -289,6 +290,12 @@ class ParticipantFields(TypedDict, total=False):
     notify: Notify
 
 
+class MessageFields(TypedDict, total=False):
+    """Keyword arguments of `message.edit`."""
+
+    custom: dict[str, str | None] | None
+
+
 P = TypeVar("P", bound=Params)
 
 
@@ -317,6 +324,8 @@ def checked(
     wire = {known[name].encode_name: value for name, value in fields.items()}
     try:
         return msgspec.convert(msgspec.json.decode(msgspec.json.encode(wire)), type=kind)
+    except RecursionError as exc:
+        raise ValueError(f"{call}: nested too deep") from exc
     except (msgspec.ValidationError, UnicodeEncodeError, TypeError) as exc:
         of_value = isinstance(exc, UnicodeEncodeError) or " of length " in str(exc)
         raise (ValueError if of_value else TypeError)(f"{call}: {exc}") from exc

@@ -224,10 +224,13 @@ class SearchMessageSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class TranslatedMessage(Struct, frozen=True, kw_only=True):
-    """What a message says in another language. `plaintext` is `content` without markup."""
+    """What a message says in another language."""
 
     content: tuple[Block, ...]
+    """What it says: blocks of text, files, places."""
+
     plaintext: str
+    """What it says, as text without markup."""
 
 
 class Window(Struct, Generic[S], frozen=True):

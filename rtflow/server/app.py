@@ -67,7 +67,7 @@ thirty, this restores a tenth."""
 
 
 class App:
-    """An ASGI application. Made by `create_app`, of its `settings`."""
+    """An ASGI application. Made by `create_app`, of its `settings` and its `translate`."""
 
     settings: Settings
     """What it was told."""
@@ -169,7 +169,7 @@ class App:
             logger.warning(
                 "the secret is shorter than %d bytes: it can be guessed", SHORTEST_SECRET
             )
-        if key is not None and self.settings.public_url is None:
+        if self.settings.public_url is None and not self.settings.is_local:
             logger.warning(
                 "no public_url is set, so links to uploaded files begin with whatever name their "
                 "uploader has called this server by"

@@ -196,7 +196,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _strangers_need_tokens(self) -> Self:
-        if self.secret is None and not _is_loopback(self.host):
+        if self.secret is None and not self.is_local:
             raise ValueError(
                 "without a secret the server is in development mode, where anybody is whoever he "
                 f"says he is, and {self.host} is not this machine alone: set a secret, or listen "
@@ -208,6 +208,11 @@ class Settings(BaseSettings):
     def key(self) -> str | None:
         """The secret itself, to be handed to what checks tokens and to nothing else."""
         return None if self.secret is None else self.secret.get_secret_value()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine is listened to."""
+        return _is_loopback(self.host)
 
     @property
     def rules(self) -> Rules:

@@ -4,15 +4,17 @@ Whatever the order: once all is answered and delivered, every view shows the tru
 wants anything, nothing is subscribed and nothing is kept.
 """
 
+from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from rtflow.client.registry import Lease, Registry
-from rtflow.client.state.keys import ListKey, MessagesKey, ParticipantsKey, ReactionsKey
+from rtflow.client.state.keys import Key, ListKey, MessagesKey, ParticipantsKey, ReactionsKey
 from rtflow.client.state.views import (
     ConversationView,
     ListView,
@@ -34,7 +36,6 @@ from tests.client.world import ME, Answered, World
 
 AnyView: TypeAlias = View[Any]  # of whatever type
 
-CONVERSATIONS = ["a", "b", "c", "d"]
 FILTERS: list[Filter] = [
     ALL,
     ConversationFilter(is_unread=True),
@@ -45,33 +46,43 @@ FILTERS: list[Filter] = [
         (ConversationFilter(access=("==", "Read")), ConversationFilter(custom={"k": "exists"})),
     ),
 ]
-ids = st.sampled_from(CONVERSATIONS)
+machine: st.SearchStrategy[Any] = st.runner()  # the Watching that runs
+ids = machine.flatmap(lambda it: st.sampled_from(it.conversations))
+indexes = machine.flatmap(lambda it: st.integers(0, it.most_messages - 1))
+emojis = machine.flatmap(lambda it: st.sampled_from(it.marks))
 people = st.sampled_from([ME, "bob", "carol", "dan"])
 sizes = st.integers(1, 5)
-views: st.SearchStrategy[AnyView] = st.one_of(
-    people.map(UserView.of),
-    ids.map(UnreadView.of),
-    ids.map(ConversationView.of),
-    st.builds(MessagesView.of, ids, sizes),
+lists: st.SearchStrategy[AnyView] = st.one_of(
     st.builds(ListView.of, st.sampled_from(FILTERS), sizes),
     st.just(TotalView.of()),
+    ids.map(UnreadView.of),
+    people.map(UserView.of),
+    people.map(OnlineView.of),
+)
+within: st.SearchStrategy[AnyView] = st.one_of(
+    ids.map(ConversationView.of),
+    st.builds(MessagesView.of, ids, sizes),
     st.builds(ParticipantView.of, ids, people),
     st.builds(ParticipantsView.of, ids, sizes),
     ids.map(TypingView.of),
-    people.map(OnlineView.of),
 )
-indexes = st.integers(0, 9)
-emojis = st.sampled_from(["+", "-"])
+views: st.SearchStrategy[AnyView] = machine.flatmap(lambda it: it.looks_at)
 LINGER = 10.0
 
 
 class Watching(RuleBasedStateMachine):
     """A registry and a world, with the wire between them in our hands."""
 
+    conversations: Sequence[str] = ("a", "b", "c", "d")
+    most_messages = 10
+    marks: Sequence[str] = ("+", "-")
+    looks_at: st.SearchStrategy[AnyView] = lists | within
+
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.leases: list[tuple[AnyView, Lease]] = []
+        self.seen: dict[Lease, object] = {}  # what an observer was shown last
 
     @initialize(
         expand=st.booleans(),
@@ -84,7 +95,7 @@ class Watching(RuleBasedStateMachine):
         self.registry.connected(self.now)
         for id in ("bob", "carol"):
             self.world.put_user(id, id)
-        for id in CONVERSATIONS[:3]:
+        for id in self.conversations[:3]:
             self.world.join(id)
             self.world.enter(id, "bob")
             for sender in ("bob", ME, None, "carol"):
@@ -96,10 +107,17 @@ class Watching(RuleBasedStateMachine):
     def send(self) -> None:
         work = self.registry.take()
         assert not work.failed
+        self.look(work.changed)
         if self.registry.is_live:
             self.world.receive(work.asks)
         else:
             assert not work.asks
+
+    def look(self, keys: Collection[Key]) -> None:
+        """Be an observer of these keys: look at them again, because they have changed."""
+        for view, lease in self.leases:
+            if view.key in keys and (shown := view.show(self.registry.state)) is not UNSET:
+                self.seen[lease] = shown
 
     # The client
 
@@ -108,6 +126,7 @@ class Watching(RuleBasedStateMachine):
     def acquire(self, view: AnyView) -> None:
         self.leases.append((view, self.registry.acquire(view.key, view.size, self.now)))
         self.send()
+        self.look((view.key,))
 
     @precondition(lambda self: len(self.leases) < 6)
     @rule(id=ids, index=indexes, emoji=st.one_of(st.none(), emojis), size=sizes)
@@ -138,6 +157,7 @@ class Watching(RuleBasedStateMachine):
         self.leases[index] = view, lease
         self.registry.resize(lease, view.size, self.now)
         self.send()
+        self.look((view.key,))
 
     @rule(seconds=st.sampled_from([1.0, 4.0, 11.0]))
     def time_passes(self, seconds: float) -> None:
@@ -176,13 +196,14 @@ class Watching(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        self.world.settle(self.registry, self.now)
-        for view, _ in self.leases:
+        self.world.settle(self.registry, self.now, self.look)
+        for view, lease in self.leases:
             shown: Any = view.show(self.registry.state)  # as the view says, and so is the truth
             truth: Any = expected(self.world, view)
             if truth is not None and getattr(shown, "loaded_all", True) is False:
                 truth = replace(truth, loaded_all=False)  # what was beyond may be gone: unknown
             assert shown == truth, view
+            assert self.seen[lease] == shown, view
 
     # The truth
 
@@ -278,5 +299,16 @@ def kept(registry: Registry) -> dict[str, object]:
     return {name: it for name, it in rest.items() if isinstance(it, dict | set | list) and it}
 
 
+class WatchingOne(Watching):
+    """All of it in one conversation, where the same messages meet again and again."""
+
+    conversations = ("a",)
+    most_messages = 3
+    marks = ("+",)
+    looks_at = within
+
+
 TestWatching = Watching.TestCase
 TestWatching.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestWatchingOne = WatchingOne.TestCase
+TestWatchingOne.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)

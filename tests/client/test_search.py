@@ -61,6 +61,7 @@ async def test_the_query_travels_as_the_official_client_sends_it(place: Place) -
         "&conversationFilter=%7B%22subject%22%3A%5B%22%3D%3D%22%2C%22x%22%5D%7D&limit=3",
     ]
     assert [it.token for it in place.http.asked] == ["a token"] * 2
+    assert place.http.asked[0].headers["accept-encoding"] == "identity"
 
 
 async def test_it_finds_conversations(place: Place) -> None:
@@ -323,6 +324,7 @@ async def test_a_server_that_does_not_answer_times_out(place: Place) -> None:
     async with place.session(request_timeout=0.1) as session:
         with pytest.raises(rtflow.RequestTimedOut, match="no answer to GET /me/messages/search"):
             await session.search_messages("x").next_page()
+    assert len(place.targets) == 1  # the time is up
 
 
 async def test_what_cannot_be_read_by_websocket_is_an_error(place: Place) -> None:
@@ -336,11 +338,19 @@ async def test_what_cannot_be_read_by_websocket_is_an_error(place: Place) -> Non
 # When it lies
 
 
-async def test_a_cursor_that_leads_nowhere_is_a_fault_of_the_server(place: Place) -> None:
-    place.answers(answer(page(cursor="a")))
+async def test_a_page_may_be_empty_and_lead_on(place: Place) -> None:
+    empty = [answer(page(cursor=str(n))) for n in range(99)]
+    place.answers(*empty, answer(page("m1", cursor="x")), *empty, answer(page("m2")))
+    async with place.session() as session:
+        assert names([it async for it in session.search_messages("x")]) == ["m1", "m2"]
+
+
+async def test_pages_that_lead_nowhere_are_a_fault_of_the_server(place: Place) -> None:
+    place.answers(*[answer(page(cursor=str(n))) for n in range(101)])
     async with place.session() as session:
         with pytest.raises(rtflow.ProtocolError, match="have no end"):
             await session.search_messages("x").next_page()
+    assert len(place.targets) == 100
 
 
 async def test_a_cursor_that_leads_to_itself_is_a_fault_of_the_server(place: Place) -> None:

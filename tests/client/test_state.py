@@ -14,15 +14,28 @@ from rtflow.client.state.keys import (
     LastKey,
     ListKey,
     MessagesKey,
+    ParticipantKey,
+    ParticipantsKey,
+    SaidKey,
     SideKey,
     TotalKey,
+    TypingKey,
     UserKey,
 )
 from rtflow.client.state.portraits import conversation_snapshot, message_snapshot, patched
 from rtflow.client.state.span import Span
 from rtflow.client.state.talk import Talk
+from rtflow.errors import NotFound
 from rtflow.model.content import ActionButton, ActionLink, Bold, CodeSpan, LocationBlock, TextBlock
-from rtflow.model.entities import Message, Page, ReactionDiff, ReactionSummary, User
+from rtflow.model.entities import (
+    Message,
+    Page,
+    Participant,
+    ReactionDiff,
+    ReactionSummary,
+    Typing,
+    User,
+)
 from rtflow.model.events import (
     ConversationCleared,
     ConversationDiff,
@@ -33,11 +46,16 @@ from rtflow.model.events import (
     ParticipantDiff,
     ParticipantEdited,
     SideCreated,
+    SideDeleted,
+    TypingAvailable,
+    TypingChanged,
+    TypingDiff,
     UpstreamRestarting,
     UserCreated,
 )
 from rtflow.model.filters import ALL
-from tests.client.world import ME, a_conversation, a_message, a_user
+from rtflow.model.snapshots import TypingSnapshot
+from tests.client.world import ME, a_conversation, a_message, a_participant, a_user
 
 LIST = ListKey.of(ALL)
 
@@ -106,6 +124,17 @@ def test_clearing_what_is_empty_changes_nothing() -> None:
     assert messages.last is None
 
 
+def test_what_is_wanted_by_itself_stays_when_the_newest_are_read_anew() -> None:
+    messages = talk([a_message("m2", 2), a_message("m1", 1)])
+    messages.want("m1")
+    messages.begin([a_message("m3", 3)], "more")
+    assert ids(messages) == ["m3"]
+    assert messages.get("m1")
+    assert messages.get("m2") is UNSET
+    messages.unwant("m1")
+    assert messages.get("m1") is UNSET
+
+
 def test_what_is_not_held_is_not_kept() -> None:
     state = state_with()
     state.users.load("bob", a_user("bob", "Bob"))
@@ -164,6 +193,88 @@ def test_a_page_of_a_list_that_was_begun_anew_is_ignored() -> None:
     state.messages.load("lunch", None, UNSET)
     state.messages.load("lunch", Page((a_message("m1", 1),)), "new")
     assert state.show(MessagesKey("lunch"), 3) is None
+
+
+def test_a_page_of_people_that_was_begun_anew_is_ignored() -> None:
+    key = ParticipantsKey("lunch")
+    state = state_with(key, size=3)
+
+    def read(page: Page[Participant], cursor: str | UnsetType) -> None:
+        (ask,) = state.reads({key: True}, expand=False)
+        params = structs.replace(ask.params, cursor=cursor)
+        assert state.take(structs.replace(ask, params=params), page)
+
+    read(Page((a_participant("bob", 2),), "old"), UNSET)
+    read(Page((a_participant("bob", 2),), "new"), UNSET)
+    read(Page((a_participant("carol", 1),)), "old")
+    assert state.gap(key) == Gap("new", 2)
+    read(Page((a_participant("carol", 1),)), "new")
+    assert state.gap(key) is None
+    assert state.parts(key) == (UserKey("bob"), UserKey("carol"))
+    state.apply(SideDeleted(conversation_id="lunch"))
+    read(Page((a_participant("carol", 1),)), "new")
+    assert state.show(key, 3) is None
+    (late,) = state.reads({key: True}, expand=False)
+    state.drop(key)
+    state.take(late, Page((a_participant("bob", 2),)))
+    assert state.show(key, 3) is UNSET
+
+
+def test_what_comes_late_about_what_is_not_held_any_more_is_not_kept() -> None:
+    typing = TypingKey("lunch")
+    state = state_with(typing)
+    (late,) = state.reads({typing: True}, expand=False)
+    state.drop(typing)
+    state.take(late, Typing())
+    state.apply(TypingAvailable(conversation_id="lunch", state=Typing()))
+    assert state.show(typing) is UNSET
+
+
+def test_what_changes_of_somebody_who_is_not_there_changes_nothing() -> None:
+    key = ParticipantKey("lunch", "bob")
+    state = state_with(key)
+    (ask,) = state.reads({key: True}, expand=False)
+    state.take(ask, NotFound("PARTICIPANT_NOT_FOUND"))
+    state.take_touched()
+    diff = ParticipantDiff(access="Read")
+    state.apply(ParticipantEdited(conversation_id="lunch", user_id="bob", diff=diff))
+    assert (list(state.take_touched()), state.show(key)) == ([], None)
+
+
+def test_a_part_shows_what_its_whole_needs_of_it() -> None:
+    state = state_with(LastKey("lunch"), SaidKey("lunch", "m1"))
+    assert state.show(LastKey("lunch")) is state.show(SaidKey("lunch", "m1")) is UNSET
+    state.messages.load("lunch", Page((a_message("m1", 1, None),)), UNSET)
+    last, said = state.show(LastKey("lunch")), state.show(SaidKey("lunch", "m1"))
+    assert (last.id, said.id, said.referenced_message_id) == ("m1", "m1", None)
+    assert state.show(SaidKey("dinner", "m1")) is UNSET
+
+
+def test_whoever_exists_already_is_not_created_again() -> None:
+    state = state_with(UserKey("bob"))
+    state.users.load("bob", a_user("bob", "Robert"))
+    state.apply(UserCreated(user_id="bob", state=a_user("bob", "Bob")))
+    assert _name(state) == "Robert"
+
+
+def test_too_many_to_name_stay_so_until_all_are_named() -> None:
+    key = TypingKey("lunch")
+    state = state_with(key)
+    state.apply(TypingAvailable(conversation_id="lunch", state=Typing(users_typing={"bob": 1})))
+    for diff, many, writers in (
+        (TypingDiff(many=True), True, ()),
+        (TypingDiff(users_typing={"carol": 2}), True, ()),
+        (TypingDiff(users_typing=None), True, ()),
+        (TypingDiff(many=False, users_typing={"dan": 2, "carol": 2}), False, ("carol", "dan")),
+        (TypingDiff(users_typing={"dan": None, "erin": None}), False, ("carol",)),
+        (TypingDiff(), False, ("carol",)),
+    ):
+        state.apply(TypingChanged(conversation_id="lunch", diff=diff))
+        assert state.parts(key) == tuple(map(UserKey, writers))
+        for user in writers:
+            state.hold(UserKey(user))
+            state.users.load(user, None)
+        assert state.show(key) == TypingSnapshot(many=many, users=())
 
 
 def test_a_conversation_is_unknown_while_anything_of_it_is() -> None:

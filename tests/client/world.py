@@ -6,13 +6,14 @@ wait until `answer` is called, in any order.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import UNSET, Struct, structs
 
 from rtflow.client.registry import Registry
 from rtflow.client.state.asks import Ask
+from rtflow.client.state.keys import Key
 from rtflow.client.state.portraits import (
     conversation_snapshot,
     message_snapshot,
@@ -168,15 +169,25 @@ class World:
         self.pending.clear()
         self.frames.clear()
 
-    def settle(self, registry: Registry, now: float = 0.0) -> None:
-        """Answer and deliver everything, until nothing is left to do."""
-        self.receive(registry.take().asks)
+    def settle(
+        self,
+        registry: Registry,
+        now: float = 0.0,
+        look: Callable[[Collection[Key]], None] = lambda _: None,
+    ) -> None:
+        """Answer and deliver everything, until nothing is left to do; `look` at what changes."""
+        self._turn(registry, look)
         while self.pending or self.frames:
             while self.frames:
                 self.deliver(registry, now)
-                self.receive(registry.take().asks)
+                self._turn(registry, look)
             if self.pending:
                 self.answer()
+
+    def _turn(self, registry: Registry, look: Callable[[Collection[Key]], None]) -> None:
+        work = registry.take()
+        self.receive(work.asks)
+        look(work.changed)
 
     # The truth changes
 

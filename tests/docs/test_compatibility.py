@@ -32,9 +32,10 @@ def test_each_test_exists() -> None:
 def is_there(test: str) -> bool:
     file, _, name = test.partition("::")
     path = ROOT / file
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
     return path.is_file() and name in {
-        node.name for node in ast.parse(path.read_bytes()).body if isinstance(node, functions)
+        node.name
+        for node in ast.parse(path.read_bytes()).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 
 

@@ -1,8 +1,8 @@
 """Files: upload one, to send it in a message after that.
 
 Not here: HTTP and what is tried again (rest.py). A file is streamed from where it is, never held in
-memory as a whole. An upload whose outcome is unknown is tried once more: a server keeps the same
-bytes once, so a second copy costs nothing and has the same name.
+memory as a whole. An upload whose outcome is unknown is tried once more:
+a server keeps the same bytes once, and nobody sends the token that got lost.
 """
 
 import math

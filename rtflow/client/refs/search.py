@@ -34,6 +34,7 @@ FIRST_PAGE: Final = 10  # results: soon there
 NEXT_PAGE: Final = 30
 MOST_RESULTS: Final = 50  # in one page (the d.ts of the official client)
 MOST_READS: Final = 20  # at the same time, for one search
+MOST_EMPTY: Final = 100  # pages in a row; a server that looks for long may give some
 MOST_CHARACTERS: Final = 1_000  # of a query
 
 
@@ -51,7 +52,7 @@ class Finder(Struct, Generic[F, T], frozen=True):
 
 
 class Search(AsyncIterator[T], Generic[T]):
-    """The results of a search, best or newest first: `async for it in search`.
+    """The results of a search, messages newest first: `async for it in search`.
 
     It asks when it is asked, and no sooner: stop, and nothing follows. Results that I may not see
     any more are left out. An error ends nothing: the next call tries again, from there.
@@ -80,6 +81,7 @@ class Search(AsyncIterator[T], Generic[T]):
         self._ready = deque[T]()
         self._had = set[tuple[str, ...]]()  # of the page that is being read
         self._cursor: str | None = None
+        self._empty_pages = 0  # in a row
         self._has_ended = False
         self._is_waiting = False
         self._reply: Reply | None = None
@@ -171,7 +173,8 @@ class Search(AsyncIterator[T], Generic[T]):
         """The page was read to its end."""
         await self._let_go()
         cursor = self._page.cursor
-        if cursor is not None and (cursor == self._cursor or not self._had):
+        self._empty_pages = 0 if self._had else self._empty_pages + 1
+        if cursor is not None and (cursor == self._cursor or self._empty_pages == MOST_EMPTY):
             raise ProtocolError(f"the pages of {self!r} have no end")
         self._cursor, self._has_ended = cursor, cursor is None
         self._had.clear()

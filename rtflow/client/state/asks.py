@@ -68,6 +68,16 @@ class Ask(Struct, frozen=True, eq=False):
     covers: tuple[Key, ...] = ()
     topics: tuple[Topic, ...] = ()
 
+    @property
+    def cursor(self) -> str | UnsetType:
+        """Where in a list it reads on; `UNSET`: from the start, or it is not about a list."""
+        cursor: str | UnsetType = getattr(self.params, "cursor", UNSET)
+        return cursor
+
+    def is_like(self, other: "Ask") -> bool:
+        """Whether the answer to one would be the answer to the other."""
+        return (self.endpoint, self.ids, self.params) == (other.endpoint, other.ids, other.params)
+
 
 def watches(topics: Iterable[Topic]) -> Iterator[Ask]:
     """Subscribe to these."""

@@ -169,7 +169,7 @@ class Messages(Noun[AnyMessages]):
             talk.forget()
 
     def forget_hints(self) -> None:
-        """See `Noun`."""
+        """What came along and is not held by now is not wanted."""
         self._hints.clear()
         for talk in self._trimmed:
             talk.cut.clear()
@@ -184,9 +184,7 @@ class Messages(Noun[AnyMessages]):
                 assert talk is not None
                 if talk.span is UNSET or (talk.span is not None and talk.last is UNSET):
                     return None
-                n = 1 if isinstance(key, LastKey) else self._notes.held[key]
-                found = dict.fromkeys(part for it in talk.head(n) for part in _around(id, talk, it))
-                return tuple(found)
+                return _around(id, talk, 1 if isinstance(key, LastKey) else self._notes.held[key])
             case SaidKey(_, message):
                 assert talk is not None
                 item = talk.get(message)
@@ -219,6 +217,12 @@ class Messages(Noun[AnyMessages]):
             case _:
                 assert_never(key)
 
+    def restart(self, key: AnyMessages) -> None:
+        """See `Noun`."""
+        span = self._talks[key.conversation].span
+        if isinstance(span, Span):
+            span.cursor = UNSET
+
     def reads(
         self, keys: Sequence[AnyMessages], gaps: Mapping[Key, Gap], *, expand: bool
     ) -> Iterator[Ask]:
@@ -239,18 +243,15 @@ class Messages(Noun[AnyMessages]):
                     if LastKey(id) in gaps and not expand:
                         covers = (key, LastKey(id))
                     yield Ask(GET_MESSAGES, (id,), params, covers)
-                case SaidKey(_, message):
-                    yield Ask(GET_MESSAGE, (id, message), NOTHING, covers)
-                case MessageKey():
-                    pass
                 case _:
-                    assert_never(key)
+                    assert isinstance(key, SaidKey)  # nothing else lacks anything itself
+                    yield Ask(GET_MESSAGE, (id, key.message), NOTHING, covers)
 
     def take(self, ask: Ask, result: Any) -> None:  # Any: of one of two endpoints
         """See `Noun`."""
         id = ask.ids[0]
         if ask.endpoint is GET_MESSAGES:
-            self.load(id, result, ask.params.cursor)
+            self.load(id, result, ask.cursor)
         elif (talk := self._talks.get(id)) is not None:
             message = self._introduce(result) if result else None
             self._touch(id, talk, talk.take_single(ask.ids[1], message))
@@ -328,19 +329,19 @@ class Messages(Noun[AnyMessages]):
 
     def _shown(self, talk: Talk, item: Item) -> MessageSnapshot | UnsetType:
         message = item.message
-        sender = None if message.sender_id is None else self._users.get(message.sender_id)
-        replied = message.referenced_message_id
-        referenced = None if replied is None else self._quote(talk, replied)
-        if sender is UNSET or referenced is UNSET:
+        sender = self._users.sender(message)
+        if sender is UNSET:
             return UNSET
-        return item.portrait(sender, referenced)
+        if message.referenced_message_id is None:
+            return item.portrait(sender, None)
+        referenced = self._quote(talk, message.referenced_message_id)
+        return UNSET if referenced is UNSET else item.portrait(sender, referenced)
 
     def _quote(self, talk: Talk, id: str) -> ReferencedMessageSnapshot | UnsetType | None:
         item = talk.get(id)
         if item is None or item is UNSET:
             return item
-        message = item.message
-        sender = None if message.sender_id is None else self._users.get(message.sender_id)
+        sender = self._users.sender(item.message)
         return UNSET if sender is UNSET else item.quote(sender)
 
     def _touch(self, id: str, talk: Talk, changed: Collection[str]) -> None:
@@ -359,17 +360,22 @@ class Messages(Noun[AnyMessages]):
         return structs.replace(message, sender=UNSET)
 
 
-def _around(id: str, talk: Talk, item: Item) -> Iterator[Key]:
-    """Yield what is needed to show one of the newest messages of a conversation."""
-    yield from _sender(item.message)
-    replied = item.message.referenced_message_id
-    if replied is None:
-        return
-    other = talk.get(replied)
-    if other and talk.shows(replied):
-        yield from _sender(other.message)
-    else:
-        yield SaidKey(id, replied)
+def _around(id: str, talk: Talk, n: int) -> tuple[Key, ...]:
+    """Return what is needed to show the newest `n` messages of a conversation."""
+    senders: dict[str | None, None] = {}
+    far: dict[str, None] = {}
+    for item in talk.head(n):
+        senders[item.message.sender_id] = None
+        replied = item.message.referenced_message_id
+        if replied is None:
+            continue
+        other = talk.get(replied)
+        if other and talk.shows(replied):
+            senders[other.message.sender_id] = None
+        else:
+            far[replied] = None
+    users = [UserKey(sender) for sender in senders if sender is not None]
+    return (*users, *(SaidKey(id, replied) for replied in far))
 
 
 def _sender(message: Message) -> tuple[Key, ...]:

@@ -7,7 +7,7 @@ To add a noun: name its keys (keys.py), write its file, add it to the table in s
 a view (views.py). What nests is said by `parts`, never by reaching into another noun's keys: the
 registry then reads, follows and lets go of the parts on its own.
 
-Invariant: a noun keeps only what is held, or what is a hint until `forget_hints`.
+Invariant: a noun keeps only what is held; two keep hints besides, until `forget_hints` (state.py).
 """
 
 from abc import ABC, abstractmethod
@@ -69,9 +69,6 @@ class Noun(ABC, Generic[K]):
     def forget(self) -> None:
         """Know nothing any more, of what is held too."""
 
-    def forget_hints(self) -> None:
-        """Whatever came along and is not held by now is not wanted."""
-
     def parts(self, key: K) -> tuple[Key, ...] | None:
         """Return the keys that are needed to show this one; None: not known, so as before."""
         return ()
@@ -81,6 +78,9 @@ class Noun(ABC, Generic[K]):
         """Return what has to be read of a held key, if anything."""
 
     # Reading
+
+    def restart(self, key: K) -> None:
+        """Its cursor has become wrong: what lacks has to be read from the start."""
 
     @abstractmethod
     def reads(self, keys: Sequence[K], gaps: Mapping[Key, Gap], *, expand: bool) -> Iterator[Ask]:

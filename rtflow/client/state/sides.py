@@ -147,6 +147,14 @@ class Sides(Noun[AnySide]):
             case _:
                 assert_never(key)
 
+    def restart(self, key: AnySide) -> None:
+        """See `Noun`."""
+        if isinstance(key, TotalKey):
+            self.known.cursor = UNSET
+        else:
+            assert isinstance(key, ListKey)  # nothing else has pages
+            self.known.lists[key].cursor = UNSET
+
     def reads(
         self, keys: Sequence[AnySide], gaps: Mapping[Key, Gap], *, expand: bool
     ) -> Iterator[Ask]:
@@ -171,9 +179,9 @@ class Sides(Noun[AnySide]):
         page: Page[Conversation] = Page(()) if result is None else result
         match ask.covers[0]:
             case ListKey() as key:
-                self.load_list(key, page, ask.params.cursor)
+                self.load_list(key, page, ask.cursor)
             case _:
-                self.load_total(page, ask.params.cursor)
+                self.load_total(page, ask.cursor)
 
     def apply(self, event: AboutSides) -> None:
         """See `Noun`."""

@@ -58,6 +58,7 @@ class State:
             Presence(self._notes, self.users),
             self.users,
         )
+        self._with_hints = (self.messages, self.users)
         self._by_kind: dict[type[Key], AnyNoun] = {}
         self._by_answer: dict[AnyEndpoint, AnyNoun] = {}
         self._by_event = defaultdict[type, list[AnyNoun]](list)
@@ -86,7 +87,7 @@ class State:
 
     def forget_hints(self) -> None:
         """Whatever came with the last answers and is not held by now is not wanted."""
-        for noun in self.nouns:
+        for noun in self._with_hints:
             noun.forget_hints()
 
     def take_touched(self) -> Iterable[Key]:
@@ -135,6 +136,10 @@ class State:
             return False
         self._by_answer[ask.endpoint].take(ask, None if is_hidden else outcome)
         return True
+
+    def restart(self, key: Key) -> None:
+        """The cursor of a list has become wrong: what lacks has to be read from the start."""
+        self._by_kind[type(key)].restart(key)
 
     def apply(self, event: Event) -> None:
         """Take what happened."""

@@ -26,37 +26,38 @@ __all__ = ["Item", "Talk"]
 class Item:
     """A message, and its portraits as they were made last: of what."""
 
-    __slots__ = ("_portrait", "_quote", "message")
+    __slots__ = ("_of", "_portrait", "_quote", "_quote_of", "message")
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self._portrait: (
-            tuple[Message, UserSnapshot | None, ReferencedMessageSnapshot | None, MessageSnapshot]
-            | None
-        ) = None
-        self._quote: tuple[Message, UserSnapshot | None, ReferencedMessageSnapshot] | None = None
+        self._portrait: MessageSnapshot | None = None
+        self._of: tuple[Message, UserSnapshot | None, ReferencedMessageSnapshot | None]
+        self._quote: ReferencedMessageSnapshot | None = None
+        self._quote_of: tuple[Message, UserSnapshot | None]
 
     def portrait(
         self, sender: UserSnapshot | None, referenced: ReferencedMessageSnapshot | None
     ) -> MessageSnapshot:
         """What users see of it; made anew only when it or one of the others changed."""
-        message, made = self.message, self._portrait
-        if (
-            made is None
-            or made[0] is not message
-            or made[1] is not sender
-            or made[2] is not referenced
-        ):
-            shown = message_snapshot(message, sender, referenced)
-            made = self._portrait = (message, sender, referenced, shown)
-        return made[3]
+        shown = self._portrait
+        if shown is not None:
+            message, by, replied = self._of
+            if message is self.message and by is sender and replied is referenced:
+                return shown
+        self._of = (self.message, sender, referenced)
+        shown = self._portrait = message_snapshot(self.message, sender, referenced)
+        return shown
 
     def quote(self, sender: UserSnapshot | None) -> ReferencedMessageSnapshot:
         """What users see of it where another one replies to it."""
-        message, made = self.message, self._quote
-        if made is None or made[0] is not message or made[1] is not sender:
-            made = self._quote = (message, sender, referenced_snapshot(message, sender))
-        return made[2]
+        shown = self._quote
+        if shown is not None:
+            message, by = self._quote_of
+            if message is self.message and by is sender:
+                return shown
+        self._quote_of = (self.message, sender)
+        shown = self._quote = referenced_snapshot(self.message, sender)
+        return shown
 
 
 class Talk:
@@ -94,7 +95,12 @@ class Talk:
 
     def head(self, n: int) -> Sequence[Item]:
         """The newest `n` messages, or as many as are known."""
-        return [self._there(id) for id in self.span.head(n)] if isinstance(self.span, Span) else ()
+        if not isinstance(self.span, Span):
+            return ()
+        items = self._items
+        return [
+            item for id in self.span.head(n) if (item := items[id]) is not None
+        ]  # all are there
 
     def shows(self, id: str) -> bool:
         """Whether a message is in the newest part."""

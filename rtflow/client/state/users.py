@@ -11,7 +11,7 @@ from rtflow.client.state.asks import FROM_START, Ask, Gap, Topic, batches
 from rtflow.client.state.keys import Key, UserKey
 from rtflow.client.state.noun import Notes, Noun
 from rtflow.client.state.portraits import patched, user_snapshot
-from rtflow.model.entities import User
+from rtflow.model.entities import Message, User
 from rtflow.model.events import UserCreated, UserEdited
 from rtflow.model.params import UserIds
 from rtflow.model.snapshots import UserSnapshot
@@ -36,6 +36,10 @@ class Users(Noun[UserKey]):
     def get(self, id: str) -> UserSnapshot | UnsetType | None:
         """The user; `UNSET`: not known."""
         return self._known.get(id, UNSET)
+
+    def sender(self, message: Message) -> UserSnapshot | UnsetType | None:
+        """Who has sent a message; None: the system, or somebody who is gone."""
+        return None if message.sender_id is None else self._known.get(message.sender_id, UNSET)
 
     def load(self, id: str, user: User | None) -> None:
         """Take what a user is now."""
@@ -74,7 +78,7 @@ class Users(Noun[UserKey]):
         self._known.clear()
 
     def forget_hints(self) -> None:
-        """See `Noun`."""
+        """What came along and is not held by now is not wanted."""
         self._hints.clear()
 
     def gap(self, key: UserKey) -> Gap | None:

@@ -124,6 +124,11 @@ class Windows(Keyed[K, Listing[E]], Generic[K, E, S]):
             return None
         return Gap(UNSET, size) if listing is UNSET else listing.span.gap(size)
 
+    def restart(self, key: K) -> None:
+        """See `Noun`."""
+        if listing := self._known.get(key):
+            listing.span.cursor = UNSET
+
     def reads(self, keys: Sequence[K], gaps: Mapping[Key, Gap], *, expand: bool) -> Iterator[Ask]:
         """See `Noun`."""
         for key in keys:
@@ -137,7 +142,7 @@ class Windows(Keyed[K, Listing[E]], Generic[K, E, S]):
         if key not in self._notes.held:
             return
         listing = self._known.get(key)
-        asked = ask.params.cursor
+        asked = ask.cursor
         if result is None:
             self.put(key, None)
             return

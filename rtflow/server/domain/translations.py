@@ -26,15 +26,16 @@ _content = decoder(tuple[Block, ...])
 
 
 class Original(Struct, frozen=True, kw_only=True):
-    """A message that somebody wants in another language.
-
-    `id` is the message's, `sender_id` its sender's (None for a system message), `content` what it
-    says. For its text alone: `rtflow.model.content.plaintext(original.content)`.
-    """
+    """A message that somebody wants in another language."""
 
     id: str
+    """The message's id."""
+
     sender_id: str | None
+    """The id of who sent it; None for a system message."""
+
     content: tuple[Block, ...]
+    """What it says; as text alone: `rtflow.model.content.plaintext(original.content)`."""
 
 
 Translated: TypeAlias = tuple[Block, ...] | str | None

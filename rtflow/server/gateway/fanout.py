@@ -2,7 +2,9 @@
 
 Changes come in number order and leave in number order. Who is in a conversation is read from the
 store when its events are delivered, never remembered, so nobody hears anything of a conversation
-he is not in. The same query brings what each of them is told in his own way (personal.py).
+he is not in. The same query brings what each of them is told in his own way (personal.py). Who
+joins within a batch hears of the conversation from there on: his `side.created` includes what was
+before.
 
 Notices are events that are in no log (rtflow.server.domain.presence). They queue up with the
 changes, so their order is that in which they were handed in; they have no number.
@@ -29,7 +31,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from rtflow.model.events import SideDiff
+from rtflow.model.events import SideCreated, SideDiff
 from rtflow.server.domain.presence import Notice
 from rtflow.server.domain.tallies import Reacted
 from rtflow.server.gateway.audience import Audience, Topic, audience, of_messages
@@ -74,6 +76,8 @@ class Batch(Struct):
     crowds: dict[str, Crowd] = field(default_factory=dict[str, Crowd])
     """By conversation: whose membership matters."""
     touches: Touches = field(default_factory=Touches)
+    joined: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
+    """By user and conversation: the parcel that tells him so."""
 
 
 class Fanout:
@@ -151,6 +155,9 @@ class Fanout:
                 if isinstance(entry.event, SideTouched | ReactionsTouched):
                     batch.touches.note(entry.event)
                 else:
+                    if isinstance(entry.event, SideCreated) and isinstance(entry.to, str):
+                        seat = (entry.to, entry.event.conversation_id)
+                        batch.joined[seat] = len(batch.parcels)
                     event = codec.encode(entry.event)
                     batch.parcels.append((to, event))
                     size += len(event)
@@ -202,11 +209,14 @@ class Fanout:
     def _hand_out(self, batch: Batch, seen: Seen) -> None:
         events: defaultdict[Listener, list[bytes]] = defaultdict(list)
         reached: dict[Audience, set[Listener]] = {}
-        for to, event in batch.parcels:
+        joined = batch.joined
+        for position, (to, event) in enumerate(batch.parcels):
             found = reached.get(to)
             if found is None:
                 members = seen.sides[to.members_of] if to.members_of is not None else ()
                 found = reached[to] = self._watchers.reached(to, members)
+            if joined and (of := to.members_of) is not None:  # what was before he came is not his
+                found = {it for it in found if joined.get((it.user_id, of), -1) < position}
             for listener in found:
                 events[listener].append(event)
         for to, by_user in personal(batch.touches, seen):

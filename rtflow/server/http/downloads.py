@@ -11,6 +11,7 @@ Not here: what a file is (domain/media.py), the folder (rtflow.server.files).
 
 import asyncio
 import os
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -72,7 +73,9 @@ class _PatientResponse(FileResponse):
             async with asyncio.timeout(STANDSTILL):
                 await send(message)
 
-        await super().__call__(scope, receive, send_in_time)
+        # With half an answer sent, the host cuts the connection and says so in the log.
+        with suppress(TimeoutError):
+            await super().__call__(scope, receive, send_in_time)
 
 
 def _no_file() -> NotFound:

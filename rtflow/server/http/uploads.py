@@ -5,7 +5,8 @@ the same memory whatever its size. The row that names it commits when it is on t
 
 Not here: the form (form.py), the folder (rtflow.server.files), what a file may be
 (domain/files.py).
-Invariant: whatever way an upload ends, other than well, no row and no file is left of it.
+Invariant: whatever way an upload ends, other than well, no row is left of it, and no file, but for
+a content whose row could not be written: that one is collected (chores.py).
 """
 
 import asyncio
@@ -40,7 +41,7 @@ OVERHEAD: Final = 64 * 1024  # bytes that a form may have besides its file
 STANDSTILL: Final = 30.0  # seconds that nothing may come
 MOST_PIXELS: Final = 100_000  # of a width or a height
 MOST_SECONDS: Final = 7 * 24 * 3600.0
-SUBTYPES: Final[tuple[Subtype, ...]] = get_args(Subtype)
+SUBTYPES: Final[dict[str, Subtype]] = {name: name for name in get_args(Subtype)}
 
 
 class FileToken(Struct, frozen=True, rename="camel"):
@@ -117,8 +118,8 @@ class Uploads:
                 break
             read += len(chunk)
             piece += form.feed(chunk)
-            if len(head) < HEAD:
-                head += piece[: HEAD - len(head)]
+            if not incoming.size:
+                head = bytes(piece[:HEAD])
             if incoming.size + len(piece) > rules.max_file_bytes:
                 raise too_large(rules, status=413)
             if read - incoming.size - len(piece) > OVERHEAD:
@@ -135,8 +136,7 @@ def _subtype(form: Form, filename: str, media_type: str) -> Subtype | None:
     given = form.fields.get("subtype")
     if given is None:
         return None
-    subtype = next((it for it in SUBTYPES if it == given), None)
-    if subtype is None:
+    if (subtype := SUBTYPES.get(given)) is None:
         raise BadRequest("INVALID_SUBTYPE", f"`subtype` is one of {', '.join(SUBTYPES)}")
     if not can_be(subtype, form.media_type, filename, media_type):
         raise BadRequest(

@@ -117,3 +117,19 @@ async def test_the_many_of_one_batch_come_in_one_frame(people: People) -> None:
     first = await bob.get(ALL, {"limit": 50})
     second = await bob.get(ALL, {"limit": 50, "cursor": first["cursor"]})
     assert [it["id"] for it in first["data"] + second["data"]] == users[::-1]
+
+
+async def test_of_a_batch_each_hears_what_comes_after_his_own_joining(people: People) -> None:
+    alice, bob, carol = await people("alice", "bob", "carol")
+    await alice.found("lunch")
+    for client in (bob, carol):
+        await client.do("SUBSCRIBE", ALL)
+    actions = [{"id": user, "method": "POST"} for user in ("bob", "carol")]
+    await alice.do("POST", ROOM, {"actions": actions})
+    bobs, carols = await bob.settle(), await carol.settle()
+    assert [bobs[0]["type"], *told(bobs)] == [
+        "side.created",
+        ("participant.created", "bob"),
+        ("participant.created", "carol"),
+    ]
+    assert [carols[0]["type"], *told(carols)] == ["side.created", ("participant.created", "carol")]

@@ -6,6 +6,9 @@ from contextlib import AsyncExitStack
 import httpx2
 import pytest
 
+from tests.server.conftest import People
+from tests.server.raw import RawClient
+
 Login = Callable[[str], httpx2.AsyncClient]
 
 
@@ -22,3 +25,11 @@ async def login(url: str) -> AsyncGenerator[Login]:
             return made[-1]
 
         yield make
+
+
+@pytest.fixture
+async def alice(people: People) -> RawClient:
+    """Alice, who is in the conversation `lunch`."""
+    (alice,) = await people("alice")
+    await alice.found("lunch")
+    return alice

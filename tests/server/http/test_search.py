@@ -111,13 +111,14 @@ async def test_a_filter_narrows_it_down(alice: RawClient, login: Login) -> None:
     await alice.found("dinner")
     await alice.send("dinner", "needle")
     client = login("alice")
-    for wanted, found in [
+    cases: list[tuple[Json, int]] = [
         ({"subject": ["==", "Lunch é&+"]}, 5),
         ({"createdAt": [">=", 0]}, 6),
         ({"createdAt": ["<=", 0]}, 0),
         (["any", []], 0),
         (["any", [{"subject": ["==", None]}, {"subject": ["oneOf", ["x"]]}]], 1),
-    ]:
+    ]
+    for wanted, found in cases:
         params = query("needle", conversationFilter=json.dumps(wanted), limit=100)
         assert len(items((await client.get(MESSAGES, params=params)).text)) == found, wanted
 

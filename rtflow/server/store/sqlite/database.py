@@ -80,7 +80,7 @@ def drive(
 class Database(Struct, frozen=True):
     """The open connections. `lock` keeps other servers out until it is closed.
 
-    `searcher` is for reads that take long, and is closed by who uses it; None in memory.
+    `searcher` is for reads that take long; None in memory.
     """
 
     writer: sqlite3.Connection
@@ -103,10 +103,9 @@ class Database(Struct, frozen=True):
         """Move the write-ahead log into the file, or leave that to the next start; then let go."""
         with suppress(sqlite3.Error):
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.reader.close()
-        self.writer.close()
-        if self.lock is not None:
-            self.lock.close()
+        for connection in (self.searcher, self.reader, self.writer, self.lock):
+            if connection is not None:
+                connection.close()
 
 
 def open_database(path: str | Path) -> Database:

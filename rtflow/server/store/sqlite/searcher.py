@@ -25,12 +25,12 @@ ASK_EVERY: Final = 20_000  # instructions of SQLite's machine: a millisecond or 
 
 
 class Searcher:
-    """Made for a connection that nobody else uses; `close` closes it."""
+    """Made for a connection that nobody else uses, until `stop`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtflow-search")
-        self._is_closing = False
+        self._is_stopping = False
 
     async def run(self, query: Query[T]) -> Reading[T]:
         """Run a query. Being cancelled stops it. Raises what it raises, and SQLite's errors."""
@@ -42,15 +42,14 @@ class Searcher:
             has_left = True
             raise
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Stop what runs, and let go of the connection. Waits, so it is not for the loop."""
-        self._is_closing = True
-        self._thread.submit(self._connection.close).result()
+        self._is_stopping = True
         self._thread.shutdown()
 
     def _run(self, query: Query[T], has_left: Callable[[], bool]) -> Reading[T]:
         connection = self._connection
-        connection.set_progress_handler(lambda: has_left() or self._is_closing, ASK_EVERY)
+        connection.set_progress_handler(lambda: has_left() or self._is_stopping, ASK_EVERY)
         connection.execute("BEGIN")  # its first statement begins it: all see one state
         try:
             number = log.last_number(connection)

@@ -339,7 +339,7 @@ class SqliteStore:
 
     def _let_go(self) -> None:
         if self._searcher is not None:
-            self._searcher.close()
+            self._searcher.stop()
         self.database.close()
 
 

@@ -1,12 +1,11 @@
-"""Uploads and downloads: what comes in, what is refused, what is left behind, how it is served."""
+"""Uploads: what comes in, what is refused, and what is left behind of it."""
 
 import asyncio
 import hashlib
 import resource
-import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,21 @@ from rtflow.server.http import uploads
 from tests.server.conftest import People
 from tests.server.http.conftest import Login
 from tests.server.http.test_routes import asked_from
+from tests.server.http.uploading import (
+    CHUNKED,
+    END,
+    FILES,
+    FORM,
+    PNG,
+    chunk,
+    head,
+    kept,
+    sent,
+    spoken,
+    upload,
+)
 from tests.server.raw import SOON, RawClient
 
-FILES = "/public_api/v1/demo/files"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 MOST = 100_000  # bytes of a file, here
 
 
@@ -35,35 +45,6 @@ def settings(tmp_path: Path) -> Settings:
         max_file_bytes=MOST,
         max_uploads_per_user=2,
     )
-
-
-def kept(tmp_path: Path) -> list[Path]:
-    """All files in the folder."""
-    return [path for path in (tmp_path / "files").rglob("*") if path.is_file()]
-
-
-async def upload(
-    client: httpx2.AsyncClient, name: str, content: bytes, kind: str = "", **fields: str
-) -> httpx2.Response:
-    kind = kind or "application/octet-stream"
-    return await client.post(FILES, files={"file": (name, content, kind)}, data=fields)
-
-
-async def sent(alice: RawClient, response: httpx2.Response) -> dict[str, Any]:
-    """Send an uploaded file, and return its block as a message shows it."""
-    assert response.status_code == 200, response.text
-    content = [{"type": "file", "fileToken": response.json()["fileToken"]}]
-    await alice.do("POST", "/conversations/lunch/messages", {"content": content})
-    page = await alice.get("/me/conversations/lunch/messages", {"limit": 1})
-    block: dict[str, Any] = page["data"][0]["content"][0]
-    return block
-
-
-@pytest.fixture
-async def alice(people: People) -> RawClient:
-    (alice,) = await people("alice")
-    await alice.found("lunch")
-    return alice
 
 
 # The way of a file
@@ -89,6 +70,8 @@ async def test_a_file_is_uploaded_sent_and_fetched(
     }
     fetched = await login("").get(address)
     assert (fetched.status_code, fetched.content) == (200, PNG)
+    assert fetched.headers["content-type"] == "image/png"
+    assert fetched.headers["content-disposition"] == "inline; filename*=utf-8''%C3%A9%20pic.png"
     assert [path.name for path in kept(tmp_path)] == [hashlib.sha256(PNG).hexdigest()]
 
 
@@ -216,51 +199,6 @@ async def test_a_file_that_is_too_large_is_refused_and_nothing_is_left(
     assert kept(tmp_path) == []
 
 
-FORM = b'--B\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
-END = b"\r\n--B--\r\n"
-
-
-def head(*headers: str, user: str = "alice") -> bytes:
-    lines = [
-        f"POST {FILES} HTTP/1.1",
-        "Host: localhost",
-        f"Authorization: Bearer development:{user}",
-        "Content-Type: multipart/form-data; boundary=B",
-        *headers,
-    ]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-CHUNKED = head("Transfer-Encoding: chunked")
-
-
-@asynccontextmanager
-async def spoken(url: str, said: bytes) -> AsyncGenerator["Raw"]:
-    """A connection on which this was said."""
-    host, port = url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(said)
-    try:
-        yield Raw(reader, writer)
-    finally:
-        writer.transport.abort()
-
-
-class Raw:
-    """Bytes, and nothing in between."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def status(self) -> int:
-        async with asyncio.timeout(SOON):
-            return int((await self.reader.readline()).split()[1])
-
-
 async def until_nothing_is_left(tmp_path: Path, client: httpx2.AsyncClient) -> None:
     """The server notices after the client has gone, so look more than once."""
     async with asyncio.timeout(SOON):
@@ -322,6 +260,20 @@ async def test_much_beside_the_file_is_refused(url: str, tmp_path: Path) -> None
         async with spoken(url, head(f"Content-Length: {len(body)}") + body) as raw:
             assert await raw.status() in (400, 413)
     assert kept(tmp_path) == []
+
+
+async def test_it_does_not_matter_in_which_pieces_a_file_comes(
+    url: str, alice: RawClient, login: Login
+) -> None:
+    pieces = [FORM + PNG[:1], *(PNG[n : n + 1] for n in range(1, 20)), PNG[20:] + END, b""]
+    async with spoken(url, CHUNKED) as raw:
+        for piece in pieces:
+            raw.writer.write(chunk(piece))
+            await login("").get("/healthz")
+        body = await raw.answer()
+    block = await sent(alice, httpx2.Response(200, content=body))
+    fetched = await login("").get(httpx2.URL(block["url"]).path)
+    assert (fetched.headers["content-type"], fetched.content) == ("image/png", PNG)
 
 
 # Slow, many, and without a disk
@@ -432,68 +384,6 @@ async def test_a_host_that_is_no_name_makes_no_link(login: Login, host: str) -> 
     assert (response.status_code, response.json()["errorCode"]) == (400, "INVALID_HOST")
 
 
-# Serving
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "declared", "shown_as"),
-    [
-        ("a.png", PNG, "text/html", "image/png"),
-        ("a.html", b"<script>alert(1)</script>", "text/html", None),
-        ("a.png", b"<script>alert(1)</script>", "image/png", None),
-        ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", None),
-        ("a.pdf", b"%PDF-1.7", "application/pdf", None),
-        ("a.js", b"alert(1)", "text/javascript", None),
-        ("a", b"OggS1234", "", "audio/ogg"),
-    ],
-)
-async def test_only_what_cannot_do_harm_is_shown_in_place(
-    alice: RawClient, login: Login, name: str, content: bytes, declared: str, shown_as: str | None
-) -> None:
-    block = await sent(alice, await upload(login("alice"), name, content, declared))
-    fetched = await login("").get(block["url"], headers={"Origin": "http://page"})
-    headers = fetched.headers
-    assert headers["content-type"] == (shown_as or "application/octet-stream")
-    how = "inline" if shown_as else "attachment"
-    assert headers["content-disposition"] == f'{how}; filename="{name}"'
-    assert headers["x-content-type-options"] == "nosniff"
-    assert "sandbox" in headers["content-security-policy"]
-    assert "default-src 'none'" in headers["content-security-policy"]
-    assert headers["cross-origin-resource-policy"] == "cross-origin"
-    assert "immutable" in headers["cache-control"]
-    assert headers["access-control-allow-origin"] == "*"
-
-
-async def test_a_range_of_a_file_can_be_fetched(alice: RawClient, login: Login) -> None:
-    block = await sent(alice, await upload(login("alice"), "film.mp4", b"0123456789"))
-    client = login("")
-    part = await client.get(block["url"], headers={"Range": "bytes=2-4"})
-    assert (part.status_code, part.content) == (206, b"234")
-    assert part.headers["content-range"] == "bytes 2-4/10"
-    tag = (await client.head(block["url"])).headers["etag"]
-    same = await client.get(block["url"], headers={"Range": "bytes=-3", "If-Range": tag})
-    assert (same.status_code, same.content) == (206, b"789")
-    beyond = await client.get(block["url"], headers={"Range": "bytes=20-"})
-    assert beyond.status_code == 416
-
-
-@pytest.mark.parametrize("path", ["file_0/a", "..%2f..%2fchat.db/a", "%00/a", "x" * 2000 + "/a"])
-async def test_what_is_not_there_is_not_found(login: Login, path: str) -> None:
-    response = await login("").get(f"{FILES}/{path}", headers={"Origin": "http://page"})
-    assert response.status_code == 404
-    assert response.json()["errorCode"] in ("FILE_NOT_FOUND", "UNKNOWN_PATH")
-    assert response.headers["access-control-allow-origin"] == "*"
-
-
-async def test_a_file_that_somebody_has_removed_by_hand_is_not_found(
-    alice: RawClient, login: Login, tmp_path: Path
-) -> None:
-    block = await sent(alice, await upload(login("alice"), "a", b"x"))
-    kept(tmp_path)[0].unlink()
-    response = await login("").get(block["url"])
-    assert (response.status_code, response.json()["errorCode"]) == (404, "FILE_NOT_FOUND")
-
-
 async def test_a_slow_upload_takes_no_memory_and_holds_nobody_up(
     url: str, login: Login, tmp_path: Path
 ) -> None:
@@ -507,18 +397,3 @@ async def test_a_slow_upload_takes_no_memory_and_holds_nobody_up(
         assert await raw.status() == 200
     names = {path.name for path in kept(tmp_path)}
     assert hashlib.sha256(b"y" * 10_000).hexdigest() in names
-
-
-async def test_a_fault_is_told_to_pages_of_other_origins_and_logged_without_the_address(
-    alice: RawClient, login: Login, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    response = await upload(login("alice"), "a", b"x")
-    block = await sent(alice, response)
-    shard = kept(tmp_path)[0].parent
-    shutil.rmtree(shard)
-    shard.touch()  # what should be a folder is a file: no request can expect that
-    response = await login("").get(block["url"], headers={"Origin": "http://page"})
-    assert (response.status_code, response.json()["errorCode"]) == (500, "INTERNAL")
-    assert response.headers["access-control-allow-origin"] == "*"
-    assert "a request failed" in caplog.text
-    assert block["fileToken"] not in caplog.text
