@@ -52,7 +52,7 @@ await t.step("the single subscription turns into a snapshot", async () => {
 await t.step("edit access and notify: list, single and the other user see it", async () => {
   await ca.participant(carol).edit({ access: "ReadWrite", notify: "MentionsOnly" });
   await wc.until((s) => s.access === "ReadWrite" && s.notify === "MentionsOnly", "single");
-  for (const x of [w, wb]) await x.until((s) => s.find((p) => p.user.id === carol).access === "ReadWrite", "list");
+  for (const x of [w, wb]) await x.until((s) => s.find((p) => p.user.id === carol)?.access === "ReadWrite", "list");
 });
 await t.step("my own access and notify show in the conversation", async () => {
   const x = watch(), s = cb.subscribe(x.cb); await s.connected;

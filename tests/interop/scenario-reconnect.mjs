@@ -86,7 +86,7 @@ const facts = {
       change: (n) => bob("others").participant(carol).edit({ access: n % 2 ? "Read" : "ReadWrite" }),
       async see(n) {
         await p.until((s) => s.access === (n % 2 ? "Read" : "ReadWrite"), "single", SOON);
-        await l.until((s) => byId(s, carol).access === (n % 2 ? "Read" : "ReadWrite"), "list", SOON);
+        await l.until((s) => byId(s, carol)?.access === (n % 2 ? "Read" : "ReadWrite"), "list", SOON);
       },
     };
   },
