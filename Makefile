@@ -4,7 +4,7 @@ PYTHON ?= python3
 SECONDS ?=
 ARGS ?=
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test interop check bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,10 @@ demo: .venv/.complete ## a chat server, people who talk and a live dashboard (SE
 test: .venv/.complete ## every test, with real parts (ARGS="-k unread" goes to pytest)
 	@PYTHONASYNCIODEBUG=1 .venv/bin/python -m pytest $(ARGS)
 
+interop: .venv/.complete ## the official JavaScript client against our server, beside ours (ARGS too)
+	@.venv/bin/python -m tests.interop.node
+	@.venv/bin/python -m pytest -n 6 tests/interop $(ARGS)
+
 check: .venv/.complete ## format, lint, types, imports: changes nothing
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -24,6 +28,9 @@ check: .venv/.complete ## format, lint, types, imports: changes nothing
 
 bench: .venv/.complete ## speed, as ratios against a bare websocket loop
 	@.venv/bin/python -m benchmarks
+
+docs: .venv/.complete ## write what the reference says of the code, from the code
+	@.venv/bin/python -m docs.generator
 
 clean: ## remove .venv (PYTHON=python3.12 picks the Python of the next one) and what tools left
 	rm -rf .venv build dist htmlcov .coverage .coverage.* .hypothesis .*_cache

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
-from benchmarks import durable, fanout, get, imports, memory, push
+from benchmarks import durable, fanout, get, imports, memory, push, scale
 from benchmarks.measure import Line
 
 QUESTIONS: dict[str, Callable[[], Awaitable[list[Line]]]] = {
@@ -16,6 +16,7 @@ QUESTIONS: dict[str, Callable[[], Awaitable[list[Line]]]] = {
     "durable": durable.lines,
     "memory": memory.lines,
     "imports": imports.lines,
+    "scale": scale.lines,
 }
 
 

@@ -38,10 +38,13 @@ async def bare_server() -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def rtflow_server() -> AsyncIterator[Running]:
-    """`rtflow serve` as it comes: SQLite on disk, synchronous=FULL, development mode."""
+async def rtflow_server(database: Path | None = None) -> AsyncIterator[Running]:
+    """`rtflow serve` as it comes: SQLite on disk, synchronous=FULL, development mode.
+
+    `database` is what it opens; without, a fresh one.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        async with ServerProcess(database=Path(folder) / "rtflow.db") as server:
+        async with ServerProcess(database=database or Path(folder) / "rtflow.db") as server:
             assert server.pid is not None
             yield Running(server.url, server.pid)
 

@@ -19,8 +19,11 @@ from rtflow.client.refs import (
     MessageRef,
     Messages,
     ParticipantRef,
+    Participants,
+    ReactionsRef,
     UserRef,
 )
+from rtflow.client.refs.search import Search
 from rtflow.client.session import Session
 from rtflow.client.stream import Stream
 from rtflow.errors import (
@@ -55,15 +58,25 @@ from rtflow.model.content import (
     Link,
     LocationBlock,
     Mention,
+    SendFileBlock,
     Strikethrough,
     TextBlock,
 )
 from rtflow.model.filters import ConversationFilter
+from rtflow.model.markup import parse as parse_markup
+from rtflow.model.markup import to_markup
 from rtflow.model.snapshots import (
     ConnectionState,
     ConversationSnapshot,
     MessageSnapshot,
     ParticipantSnapshot,
+    ReactionSnapshot,
+    ReactionSummarySnapshot,
+    ReferencedMessageSnapshot,
+    SearchMessageSnapshot,
+    TranslatedMessage,
+    TypingSnapshot,
+    UserOnlineSnapshot,
     UserSnapshot,
     Window,
 )
@@ -103,10 +116,18 @@ __all__ = [
     "OutcomeUnknown",
     "ParticipantRef",
     "ParticipantSnapshot",
+    "Participants",
     "ProtocolError",
+    "ReactionSnapshot",
+    "ReactionSummarySnapshot",
+    "ReactionsRef",
+    "ReferencedMessageSnapshot",
     "RequestRefused",
     "RequestTimedOut",
     "RtflowError",
+    "Search",
+    "SearchMessageSnapshot",
+    "SendFileBlock",
     "ServerFailed",
     "Session",
     "SessionClosed",
@@ -115,8 +136,13 @@ __all__ = [
     "Strikethrough",
     "TextBlock",
     "TooManyRequests",
+    "TranslatedMessage",
+    "TypingSnapshot",
     "Unauthorized",
+    "UserOnlineSnapshot",
     "UserRef",
     "UserSnapshot",
     "Window",
+    "parse_markup",
+    "to_markup",
 ]

@@ -50,14 +50,21 @@ class RtflowError(Exception):
 
 
 class RequestRefused(RtflowError):
-    """The server answered a request with a status other than 200.
-
-    `status` is HTTP-like (400 to 599), `code` a constant such as `NOT_A_PARTICIPANT`, `reasons`
-    sentences for people, `request` what was asked (`"POST /conversations/lunch/messages"`, or
-    empty).
-    """
+    """The server answered a request with a status other than 200."""
 
     default_status: ClassVar[int] = 400
+
+    code: str
+    """A constant for programs, such as `NOT_A_PARTICIPANT`."""
+
+    reasons: tuple[str, ...]
+    """Sentences for people."""
+
+    status: int
+    """As in HTTP: 400 to 599."""
+
+    request: str
+    """What was asked, such as `POST /conversations/lunch/messages`; may be empty."""
 
     def __init__(
         self, code: str, *reasons: str, status: int | None = None, request: str = ""
@@ -142,10 +149,16 @@ def refusal(status: int, code: str, reasons: tuple[str, ...], request: str = "")
 
 
 class RequestTimedOut(RtflowError):
-    """No answer in time. The server may have done it all the same, unless it was never sent.
+    """No answer in time. The server may have done it all the same, unless it was never sent."""
 
-    `unsent_because` says why it was never sent; None: it was, or nobody knows.
-    """
+    request: str
+    """What was asked."""
+
+    seconds: float
+    """How long an answer was waited for."""
+
+    unsent_because: str | None
+    """Why it was never sent; None: it was, or nobody knows."""
 
     def __init__(self, request: str, seconds: float, unsent_because: str | None = None) -> None:
         super().__init__(request, seconds, unsent_because)
@@ -166,6 +179,9 @@ class RequestTimedOut(RtflowError):
 class OutcomeUnknown(RtflowError):
     """The connection was lost before the answer, and repeating could do it twice."""
 
+    request: str
+    """What was asked."""
+
     def __init__(self, request: str) -> None:
         super().__init__(request)
         self.request = request
@@ -179,6 +195,9 @@ class OutcomeUnknown(RtflowError):
 
 class SessionClosed(RtflowError):
     """The session is closed: nothing can be asked of it any more."""
+
+    reason: str
+    """Why."""
 
     def __init__(self, reason: str = "it was closed") -> None:
         super().__init__(reason)
@@ -195,6 +214,9 @@ class SessionExpired(SessionClosed):
 class ProtocolError(RtflowError):
     """The other side sent what the protocol does not allow."""
 
+    what: str
+    """What it did."""
+
     def __init__(self, what: str) -> None:
         super().__init__(what)
         self.what = what
@@ -204,11 +226,13 @@ class ProtocolError(RtflowError):
 
 
 class InvalidFrame(ProtocolError):
-    """A message that cannot be read: not JSON, too large, too deep, or of the wrong type.
+    """A message that cannot be read: not JSON, too large, too deep, or of the wrong type."""
 
-    `where` is a path into the message (`$[3].ids[0]`), `seq` the request's number if that could be
-    read.
-    """
+    where: str
+    """A path into the message, such as `$[3].ids[0]`."""
+
+    seq: int | None
+    """The number of the request, if that could be read."""
 
     def __init__(self, what: str, where: str = "$", seq: int | None = None) -> None:
         super().__init__(what)

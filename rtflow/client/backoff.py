@@ -12,17 +12,22 @@ __all__ = ["Backoff"]
 
 
 class Backoff(Struct, frozen=True):
-    """The pauses between attempts to connect, in seconds.
+    """The pauses between attempts to connect: each is random between 0 and a ceiling that grows.
 
-    Each is random between 0 and a ceiling: `first` at first, then `factor` times the last one,
-    `most` at the most. After `reset_after` seconds of a live connection the next loss begins at
-    `first` again.
+    Raises `TypeError` or `ValueError` for fields that cannot be right.
     """
 
     first: float = 0.25
+    """The first ceiling, in seconds."""
+
     factor: float = 2.0
+    """By how much the ceiling grows each time."""
+
     most: float = 15.0
+    """The highest ceiling, in seconds."""
+
     reset_after: float = 10.0
+    """After how many seconds of a live connection the next loss begins at `first` again."""
 
     def __post_init__(self) -> None:
         for name, lowest in (("first", 0.0), ("factor", 1.0), ("most", 0.0), ("reset_after", 0.0)):

@@ -8,7 +8,7 @@ has observers holds a lease, and is told of each change of its key until the las
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -137,25 +137,29 @@ class Mirror:
             return await self._read_by_watching(
                 view
             )  # it is being read, perhaps for a write of mine
-        if (ask := view.ask) is not None:
-            outcome = await self._outcome(ask)
-            value = view.answer(None if isinstance(outcome, RtflowError) else outcome)
-            if value is not UNSET:
-                return value
-        return await self._read_as_if_watched(view)
+        if (ask := view.ask) is None:
+            return await self._read_as_if_watched(view)
+        outcome = await self._outcome(ask)
+        if isinstance(outcome, RtflowError) and not isinstance(outcome, NotFound | Forbidden):
+            raise outcome
+        value = view.answer(None if isinstance(outcome, RtflowError) else outcome)
+        return await self._read_as_if_watched(view, ask, outcome) if value is UNSET else value
 
     async def side(self, id: str) -> Conversation | None:
         """Return a conversation as it travels: from memory if it is known, else by asking."""
         self.check()
-        if self.link.live and (side := self.registry.state.side(id)) is not UNSET:
+        if self.link.live and (side := self.registry.state.sides.known.get(id)) is not UNSET:
             return side
         try:
             return await self.link.ask(GET_CONVERSATION, (id,), GetConversation())
         except (NotFound, Forbidden):
             return None
 
-    async def _read_as_if_watched(self, view: View[T]) -> T:
-        """Let a registry of its own say what has to be read, one request after the other.
+    async def _read_as_if_watched(
+        self, view: View[T], asked: Ask | None = None, outcome: Outcome = None
+    ) -> T:
+        """Let a registry of its own say what has to be read; what does not wait for another at
+        once. `outcome` is what came of what was `asked` already.
 
         Conversations are ordered by what happens to them: one that moves up between two pages is in
         neither. So where one page is not enough, they are watched while they are read.
@@ -164,12 +168,19 @@ class Mirror:
         registry.connected(0)
         registry.acquire(view.key, view.size, 0)
         while (value := view.show(registry.state)) is UNSET:
-            asks = registry.take().asks
-            assert asks, f"{view} is not known, and nothing is left to ask"
-            for ask in asks:
-                if ask.endpoint is GET_CONVERSATIONS and ask.params.cursor is not UNSET:
-                    return await self._read_by_watching(view)
-                registry.settle(ask, await self._outcome(ask), 0)
+            work = registry.take()
+            for _, error in work.failed:
+                raise error
+            assert work.asks, f"{view} is not known, and nothing is left to ask"
+            if any(map(_is_next_page, work.asks)):
+                return await self._read_by_watching(view)
+            first, *others = work.asks
+            if asked is not None and asked.is_like(first):
+                outcomes, asked = [outcome, *await self._outcomes(others)], None
+            else:
+                outcomes = await self._outcomes(work.asks)
+            for ask, outcome in zip(work.asks, outcomes, strict=True):
+                registry.settle(ask, outcome, 0)
         return value
 
     async def _read_by_watching(self, view: View[T]) -> T:
@@ -186,10 +197,17 @@ class Mirror:
         finally:
             await shown.aclose()
 
+    async def _outcomes(self, asks: Sequence[Ask]) -> list[Outcome]:
+        if len(asks) == 1:
+            return [await self._outcome(asks[0])]
+        async with asyncio.TaskGroup() as group:  # they leave in this order
+            tasks = [group.create_task(self._outcome(ask)) for ask in asks]
+        return [task.result() for task in tasks]
+
     async def _outcome(self, ask: Ask) -> Outcome:
         try:
             return await self.link.ask(ask.endpoint, ask.ids, ask.params)
-        except (NotFound, Forbidden) as exc:
+        except RtflowError as exc:
             return exc
 
     # What sources want
@@ -335,6 +353,11 @@ class Watched(Generic[T]):
         if lease is not None:
             self._cell = Cell[T]()
             self._mirror.release(self, lease)
+
+
+def _is_next_page(ask: Ask) -> bool:
+    """Whether it asks for conversations that follow those of another page."""
+    return ask.endpoint is GET_CONVERSATIONS and ask.cursor is not UNSET
 
 
 def _nothing() -> None: ...

@@ -17,23 +17,12 @@ makes everything unknown; `connected` asks for all of it anew.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 
 from rtflow.client.state import State
-from rtflow.client.state.asks import (
-    Ask,
-    Outcome,
-    Topic,
-    lacks_expand,
-    probe,
-    reads,
-    take,
-    topic_of,
-    unwatches,
-    watches,
-)
+from rtflow.client.state.asks import Ask, Outcome, Topic, lacks_expand, probe, unwatches, watches
 from rtflow.client.state.keys import Key, LastKey, ListKey, SideKey, UserKey
-from rtflow.errors import RtflowError
+from rtflow.errors import BadRequest, RtflowError
 from rtflow.model.events import Event
 from rtflow.wire.endpoints import Kind
 
@@ -63,17 +52,27 @@ class Lease:
 class Node:
     """A key that is wanted: by whom, and how far it is known on this connection."""
 
-    __slots__ = ("asked", "is_fresh", "key", "leases", "parts", "topic", "turn", "wholes")
+    __slots__ = (
+        "asked",
+        "has_restarted",
+        "is_fresh",
+        "key",
+        "leases",
+        "parts",
+        "topic",
+        "turn",
+        "wholes",
+    )
 
-    def __init__(self, key: Key) -> None:
-        self.key = key
-        self.topic = topic_of(key)
+    def __init__(self, key: Key, topic: Topic | None) -> None:
+        self.key, self.topic = key, topic
         self.leases: list[Lease] = []
         self.wholes: dict[Key, None] = {}
         self.parts: tuple[Key, ...] = ()
         self.asked: Ask | None = None  # the read that is under way
         self.turn = 0  # in which it was sent
-        self.is_fresh = self.topic is None
+        self.is_fresh = topic is None
+        self.has_restarted = False  # for a wrong cursor, and no other was right since
 
     @property
     def size(self) -> int:
@@ -203,7 +202,7 @@ class Registry:
     def _node(self, key: Key) -> Node:
         node = self._nodes.get(key)
         if node is None:
-            node = self._nodes[key] = Node(key)
+            node = self._nodes[key] = Node(key, self.state.topic(key))
             self.state.hold(key)
             if node.topic is not None:
                 self._wanted[node.topic] += 1
@@ -309,7 +308,7 @@ class Registry:
         }
         if self._expand:
             self._read_with_lists(wanted)
-        for ask in reads(self.state, wanted, expand=self._expand):
+        for ask in self.state.reads(wanted, expand=self._expand):
             for key in ask.covers:
                 node = self._nodes[key]
                 node.asked, node.turn = ask, self._turn
@@ -341,7 +340,9 @@ class Registry:
             self._probed.discard(ask.ids[0])
         if lacks_expand(ask, outcome):
             self._expand = False
-        if not take(self.state, ask, outcome):
+        if ask.cursor is not UNSET and self._restarted(asked, outcome):
+            return
+        if not self.state.take(ask, outcome):
             lists = [key for key in self._nodes if isinstance(key, ListKey)]
             self._fail([node.key for node in asked] if ask.covers else lists, outcome, now)
             return
@@ -350,6 +351,18 @@ class Registry:
             self._stirred[node.key] = None
             if isinstance(node.key, ListKey):
                 self._refresh_parts(node, outcome)
+
+    def _restarted(self, nodes: Iterable[Node], outcome: Outcome) -> bool:
+        """Read these lists from the start if the next page was refused; but not for ever."""
+        is_wrong = isinstance(outcome, BadRequest)
+        found = False
+        for node in nodes:
+            if is_wrong and not node.has_restarted:
+                self.state.restart(node.key)
+                node.asked, found = None, True
+                self._stirred[node.key] = None
+            node.has_restarted = is_wrong
+        return found
 
     def _refresh_parts(self, whole: Node, outcome: Outcome) -> None:
         """The last messages in a page of a list are fresh if they were subscribed to before."""

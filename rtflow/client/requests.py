@@ -11,7 +11,8 @@ registry asks anew for everything whenever a connection is ready, so what it ask
 is forgotten (`settle`).
 
 Invariants: a slot lives exactly as long as its caller waits. A request that was sent is sent
-again only if that cannot do it twice (guarantee 13).
+again only if that cannot do it twice (guarantee 13). What means nothing later (typing) is given up
+in silence instead: when the connection is lost, when none comes in time, when the server is busy.
 """
 
 import asyncio
@@ -107,6 +108,8 @@ class Requests:
         try:
             return await future
         except _TimedOut:
+            if slot.is_fleeting and not slot.was_sent:
+                return endpoint.decode_result(codec.EMPTY)
             obstacle = None if slot.was_sent else self._obstacle()
             raise RequestTimedOut(slot.request, seconds, obstacle) from None
         except asyncio.CancelledError:
@@ -179,7 +182,12 @@ class Requests:
         was_ready = self._wire is not None
         self._is_open, self._wire = False, None
         sent, self._sent = self._sent, {}
-        kept = [slot for slot in self._waiting.values() if slot.future is not None or not was_ready]
+        kept = list[Slot]()
+        for slot in self._waiting.values():
+            if slot.is_fleeting:
+                slot.give_up()
+            elif slot.future is not None or not was_ready:
+                kept.append(slot)
         for slot in list(self._resting.values()):
             if slot.future is None:
                 self._drop(slot)
@@ -187,7 +195,9 @@ class Requests:
             slot.seq = None
             if slot.future is None:
                 continue
-            if slot.may_repeat:
+            if slot.is_fleeting:
+                slot.give_up()
+            elif slot.may_repeat:
                 slot.was_lost = True
                 kept.append(slot)
             else:
@@ -287,12 +297,14 @@ class Requests:
             return
         endpoint = slot.endpoint
         if slot.was_lost and error.status == endpoint.done_if_repeated:
-            slot.finish(endpoint.decode_result(codec.EMPTY))
+            slot.give_up()
         elif error.status == 401 and slot.future is None:
             pass  # forgotten: it is asked anew after the login
         elif error.status == 401 and slot.logins < MOST_LOGINS:
             slot.logins += 1
             self._wait([*self._waiting.values(), slot])
+        elif error.status == 429 and slot.is_fleeting:
+            slot.give_up()
         elif error.status == 429 or (
             error.status >= 500 and endpoint.kind in READS and slot.failures < MOST_FAILURES
         ):

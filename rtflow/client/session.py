@@ -12,8 +12,10 @@ told to every stream and to whoever asks for something from then on.
 import asyncio
 import logging
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 from weakref import WeakValueDictionary
 
 from rtflow.client.address import Address, Hosts
@@ -23,10 +25,18 @@ from rtflow.client.link import Link, failure
 from rtflow.client.live import Cell, Detach, Live, Observer
 from rtflow.client.mirror import Mirror
 from rtflow.client.refs import ConversationRef, Conversations, UserRef
+from rtflow.client.refs.files import Subtype, form_fields, upload
+from rtflow.client.refs.search import CONVERSATIONS, MESSAGES, Search
+from rtflow.client.rest import Rest
 from rtflow.client.stream import Home, Scheduler
 from rtflow.errors import SessionClosed, SessionExpired
+from rtflow.model.filters import Filter
 from rtflow.model.ids import checked_id
-from rtflow.model.snapshots import ConnectionState
+from rtflow.model.snapshots import (
+    ConnectionState,
+    ConversationSnapshot,
+    SearchMessageSnapshot,
+)
 
 __all__ = ["Session"]
 
@@ -37,12 +47,12 @@ logger = logging.getLogger(__name__)
 class Session:
     """One user's connection to one app, opened by `async with`.
 
-    `server` is the base URL of an rtflow server (`http://localhost:8080`) or `rtflow.TALKJS`.
-    `token` is a token, or a function, sync or async, that returns one; a server in development mode
-    needs none. Seconds: `request_timeout`, for each request, waiting for the connection included;
-    `linger`, for which a resource that nobody watches any more is kept fresh. `reconnect` says how
-    long to wait before trying again. Raises `TypeError` or `ValueError` for arguments that cannot
-    be right.
+    `server` is the base URL of an rtflow server (`http://localhost:8080`) or `rtflow.TALKJS`,
+    `app_id` one of its apps, `user_id` the user to be. `token` is a token, or a function, sync or
+    async, that returns one; a server in development mode needs none. Seconds: `request_timeout`,
+    for each request, waiting for the connection included; `linger`, for which a resource that
+    nobody watches any more is kept fresh. `reconnect` says how long to wait before trying again.
+    Raises `TypeError` or `ValueError` for arguments that cannot be right.
 
     Opening does not wait for the network. After the end of the block every stream has completed,
     and whatever is asked raises `SessionClosed`.
@@ -67,14 +77,17 @@ class Session:
                 f"not {type(reconnect).__name__}: {reconnect!r}"
             )
         patience = _seconds(request_timeout, "request_timeout", least=0.001)
+        self._app_id = app_id
         self._home = Home()
         self._mirror = Mirror(
             me, self._home, linger=_seconds(linger, "linger", least=0.0), patience=patience
         )
+        credentials = Credentials(token, address, me)
+        self._rest = Rest(address, credentials, patience=patience)
         self._link = self._mirror.link = Link(
             address,
             me,
-            Credentials(token, address, me),
+            credentials,
             request_timeout=patience,
             backoff=reconnect,
             on_events=self._mirror.happened,
@@ -112,6 +125,7 @@ class Session:
         if self._runner is None:
             return
         try:
+            await self._rest.close()
             await self._link.close()
         finally:  # also when the user's task is cancelled meanwhile, or the link does not end
             if not self._runner.done():
@@ -143,6 +157,11 @@ class Session:
     # What there is
 
     @property
+    def app_id(self) -> str:
+        """The app that I am in."""
+        return self._app_id
+
+    @property
     def user_id(self) -> str:
         """Who I am."""
         return self._mirror.me
@@ -153,7 +172,7 @@ class Session:
         return self.user(self.user_id)
 
     def user(self, id: str) -> UserRef:
-        """Return the ref to a user: the same one each time, while somebody holds it.
+        """Return the ref to the user `id`: the same one each time, while somebody holds it.
 
         Raises `TypeError` or `ValueError` for what cannot be an id.
         """
@@ -163,7 +182,7 @@ class Session:
         return ref
 
     def conversation(self, id: str) -> ConversationRef:
-        """Return the ref to a conversation: the same one each time, while somebody holds it.
+        """Return the ref to the conversation `id`: the same one each time, while somebody holds it.
 
         Raises `TypeError` or `ValueError` for what cannot be an id.
         """
@@ -176,6 +195,53 @@ class Session:
     def conversations(self) -> Conversations:
         """All my conversations."""
         return self._all_conversations
+
+    def search_messages(
+        self, query: str, *, filter: Filter | Mapping[str, object] | None = None
+    ) -> Search[SearchMessageSnapshot]:
+        """Search the messages of my conversations: iterate over it with `async for`.
+
+        A message is found if each word of `query` is the start of a word in it, in any case.
+        `filter` is one of conversations, as for `conversations.window`; None: search all of them.
+        Sends nothing by itself. Raises `TypeError` or `ValueError` for what cannot be a query or a
+        filter.
+        """
+        return Search(self._mirror, self._rest, MESSAGES, query, filter)
+
+    def search_conversations(
+        self, query: str, *, filter: Filter | Mapping[str, object] | None = None
+    ) -> Search[ConversationSnapshot]:
+        """Search my conversations by subject, and by `custom["search"]`.
+
+        `query`, `filter`, and what is raised, as for `search_messages`.
+        """
+        return Search(self._mirror, self._rest, CONVERSATIONS, query, filter)
+
+    async def upload(
+        self,
+        data: bytes | Path | BinaryIO,
+        *,
+        filename: str | None = None,
+        subtype: Subtype | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        duration: float | None = None,
+    ) -> str:
+        """Upload a file and return its token, for a `rtflow.SendFileBlock` to send.
+
+        `data` is the bytes, a path, or a binary file that can seek, whose rest from where it stands
+        is uploaded; a file is read in pieces, on the session's loop. `filename` has to be given
+        where `data` has no name. `subtype` is "image", "video", "audio" or "voice"; `width` and
+        `height` are pixels, `duration` is seconds.
+
+        The server is asked first whether it takes a file of that name and size. `request_timeout`
+        is for each step, not for all of it. Safe to repeat: a server keeps the same bytes once.
+        Raises `TypeError` or `ValueError` for wrong arguments, `OSError` for a file that cannot be
+        read, and a `RequestRefused` (`BadRequest` for a file that the server does not take),
+        `RequestTimedOut`, `OutcomeUnknown`, `ProtocolError` or `SessionClosed`.
+        """
+        fields = form_fields(subtype, width, height, duration)
+        return await upload(self._mirror, self._rest, data, filename=filename, fields=fields)
 
     @property
     def connection(self) -> Live[ConnectionState]:

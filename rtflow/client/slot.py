@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import UNSET
 
 from rtflow.model.params import MarkParams, SendMessage
+from rtflow.wire import codec
 from rtflow.wire.endpoints import AnyEndpoint, Repeat
 
 __all__ = ["Slot"]
@@ -59,6 +60,11 @@ class Slot:
         return f"{self.endpoint.method} {self.endpoint.path(*self.ids)}"
 
     @property
+    def is_fleeting(self) -> bool:
+        """Whether it means nothing later: rather given up in silence than sent late."""
+        return self.endpoint.repeat is Repeat.DROPPED
+
+    @property
     def may_repeat(self) -> bool:
         """Whether it is safe to send it twice."""
         params = self.params
@@ -69,8 +75,12 @@ class Slot:
                 return (
                     isinstance(params, SendMessage) and params.idempotency_key is not UNSET
                 ) or (isinstance(params, MarkParams) and params.until is not UNSET)
-            case Repeat.NEVER:
+            case Repeat.DROPPED | Repeat.NEVER:
                 return False
+
+    def give_up(self) -> None:
+        """Tell the caller that it is done, though nothing was."""
+        self.finish(self.endpoint.decode_result(codec.EMPTY))
 
     def finish(self, outcome: Any) -> None:  # Any: the result, or an exception
         """Tell the caller."""

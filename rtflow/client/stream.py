@@ -98,10 +98,12 @@ class Stream(Observable[T]):
     ) -> abc.DisposableBase:
         """Call back on the session's loop: with the current snapshot, then with each newer one.
 
-        Takes an observer, or up to three callbacks; they must not be coroutine functions
-        (`TypeError`). One that raises is detached and logged, and disturbs nobody else. May be
-        called, and the result disposed, on any thread. Raises `SessionClosed` when the session was
-        not opened or its loop has gone.
+        Takes an observer as `on_next`, or up to three callbacks: `on_next` for each snapshot,
+        `on_error` for what no event can mend (logged when it is not given), `on_completed` for the
+        end of the session. They must not be coroutine functions (`TypeError`). One that raises is
+        detached and logged, and disturbs nobody else. `scheduler` is for operators with a clock;
+        the session's when not given. May be called, and the result disposed, on any thread.
+        Raises `SessionClosed` when the session was not opened or its loop has gone.
         """
         observer = Guarded(on_next, on_error, on_completed)
         subscription = Subscription(self._home, observer)
@@ -129,7 +131,7 @@ class Stream(Observable[T]):
     if not TYPE_CHECKING:
 
         def pipe(self, *operators: Callable[[Any], Any]) -> Any:
-            """Compose operators, left to right; an Observable becomes a stream of the session."""
+            """Compose `operators`, left to right; an Observable becomes a stream of the session."""
             return self._kept(super().pipe(*operators))
 
         def _kept(self, made: Any) -> Any:

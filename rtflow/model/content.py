@@ -1,9 +1,9 @@
 """What a message says: blocks, and the tree of text nodes inside a text block (protocol.md 7.5).
 
-Not here: parsing markup. Invariant: everything is frozen; children are tuples.
+Not here: markup (markup.py). Invariant: everything is frozen; children are tuples.
 """
 
-from typing import TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -23,6 +23,8 @@ __all__ = [
     "LocationBlock",
     "Mention",
     "Node",
+    "SendBlock",
+    "SendFileBlock",
     "Strikethrough",
     "TextBlock",
     "camel_cased",
@@ -38,79 +40,105 @@ class Bold(Tagged, frozen=True, tag="bold"):
     """Bold text."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class Italic(Tagged, frozen=True, tag="italic"):
     """Italic text."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class Strikethrough(Tagged, frozen=True, tag="strikethrough"):
     """Text that is struck through."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class BulletList(Tagged, frozen=True, tag="bulletList"):
     """A list of bullet points."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class BulletPoint(Tagged, frozen=True, tag="bulletPoint"):
     """One point of a bullet list."""
 
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class Link(Tagged, frozen=True, tag="link"):
     """A text that leads to a URL."""
 
     url: str
+    """Where it leads."""
+
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class ActionLink(Tagged, frozen=True, tag="actionLink"):
     """A link that asks the application to do something."""
 
     action: str
+    """What to do: a name that the application knows."""
+
     params: dict[str, str]
+    """What the application is told besides."""
+
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class ActionButton(Tagged, frozen=True, tag="actionButton"):
     """A button that asks the application to do something."""
 
     action: str
+    """What to do: a name that the application knows."""
+
     params: dict[str, str]
+    """What the application is told besides."""
+
     children: tuple["Node", ...]
+    """What is in it."""
 
 
 class AutoLink(Tagged, frozen=True, tag="autoLink"):
     """A URL, mail address or phone number found in plain text."""
 
     url: str
+    """Where it leads."""
+
     text: str
+    """What was found."""
 
 
 class CodeSpan(Tagged, frozen=True, tag="codeSpan"):
     """Text as it is, in a fixed-width face."""
 
     text: str
+    """The text."""
 
 
 class CustomEmoji(Tagged, frozen=True, tag="customEmoji"):
-    """An emoji of the application, by its name."""
+    """An emoji of the application."""
 
     text: str
+    """Its name."""
 
 
 class Mention(Tagged, frozen=True, tag="mention"):
-    """A user who is spoken to: `id` the user's, `text` the name shown."""
+    """A user who is spoken to."""
 
     id: str
+    """The user's id."""
+
     text: str
+    """The name that is shown."""
 
 
 Node: TypeAlias = (
@@ -134,60 +162,115 @@ class TextBlock(Tagged, frozen=True, tag="text"):
     """A run of text."""
 
     children: tuple[Node, ...]
+    """Strings and nodes, one after the other."""
 
 
 class FileBlock(Tagged, frozen=True, kw_only=True, tag="file"):
-    """A file. `size` is bytes, `width` and `height` pixels, `duration` seconds."""
+    """A file."""
 
     file_token: str
+    """Names the file, to send it once more."""
+
     url: str
+    """Where it can be fetched."""
+
     size: int
+    """Its size in bytes."""
+
     filename: str
+    """Its name."""
+
     subtype: str | UnsetType = UNSET
+    """What is in it: `image`, `video`, `audio` or `voice`; absent: something else."""
+
     width: int | UnsetType = UNSET
+    """Of an image or a video, in pixels, if known."""
+
     height: int | UnsetType = UNSET
+    """Of an image or a video, in pixels, if known."""
+
     duration: float | UnsetType = UNSET
+    """Of a video, a sound or a voice, in seconds, if known."""
 
 
 class LocationBlock(Tagged, frozen=True, tag="location"):
-    """A place on earth, in degrees."""
+    """A place on earth."""
 
     latitude: float
+    """Degrees north of the equator."""
+
     longitude: float
+    """Degrees east of Greenwich."""
 
 
 Block: TypeAlias = TextBlock | FileBlock | LocationBlock
 
 
+class SendFileBlock(Tagged, frozen=True, tag="file"):
+    """A file to send. The server makes a `FileBlock` of it."""
+
+    file_token: str
+    """The token that its upload gave."""
+
+
+SendBlock: TypeAlias = TextBlock | SendFileBlock | LocationBlock
+
+
 def plaintext(content: tuple[Block, ...]) -> str:
-    """Return the text of a message without its markup, each block on a line of its own."""
-    return "\n".join(line for line in map(_block_text, content) if line)
+    r"""Return the text of a message without its markup, as the official client does.
+
+    Blocks are two newlines apart. A mention is `@NAME`; each point of a list is `- TEXT` on a line
+    of its own. A file is a sign of its kind and its name, a voice message `\N{STUDIO MICROPHONE}`
+    and how long it is, a location `\N{ROUND PUSHPIN}`.
+    """
+    return "\n\n".join(map(_block_text, content))
 
 
 def _block_text(block: Block) -> str:
     match block:
         case TextBlock():
             return _text(block.children)
+        case FileBlock(subtype="voice", duration=duration):
+            if duration is UNSET:
+                return VOICE
+            minutes, seconds = divmod(int(duration), 60)
+            return f"{VOICE} ({minutes}:{seconds:02})"
         case FileBlock():
-            return block.filename
+            return f"{SIGNS.get(block.subtype, OTHER_FILE)} {block.filename}"
         case LocationBlock():
-            return f"{block.latitude}, {block.longitude}"
+            return PLACE
+
+
+VOICE: Final = "\N{STUDIO MICROPHONE}\N{VARIATION SELECTOR-16}"
+SIGNS: Final[dict[str | UnsetType, str]] = {
+    "image": "\N{CAMERA}",
+    "video": "\N{MOVIE CAMERA}",
+    "audio": "\N{HEADPHONE}",
+}
+OTHER_FILE: Final = "\N{PAPERCLIP}"
+PLACE: Final = "\N{ROUND PUSHPIN}"
 
 
 def _text(children: tuple[Node, ...]) -> str:
     parts: list[str] = []
-    for node in children:
+    open_nodes: list[Node] = [*reversed(children)]
+    while open_nodes:  # not recursive: what others have sent may be deep
+        node = open_nodes.pop()
         match node:
             case str():
                 parts.append(node)
             case BulletList():
-                parts.append("\n".join(_text((point,)) for point in node.children))
+                parts.append("\n")
+                open_nodes += reversed(node.children)
             case BulletPoint():
-                parts.append(f"- {_text(node.children)}")
-            case AutoLink() | CodeSpan() | CustomEmoji() | Mention():
+                parts.append("- ")
+                open_nodes += ("\n", *reversed(node.children))
+            case Mention():
+                parts.append(f"@{node.text}")
+            case AutoLink() | CodeSpan() | CustomEmoji():
                 parts.append(node.text)
             case _:
-                parts.append(_text(node.children))
+                open_nodes += reversed(node.children)
     return "".join(parts)
 
 

@@ -1,10 +1,14 @@
 """Conversation filters: which conversations belong in a list (protocol.md 7.7), for both sides.
 
 A filter is one simple filter, all of whose keys must hold, or `("any", (simple, ...))`. Values are
-checked when decoded; `matches` then decides from plain facts, with no I/O.
+checked when decoded; `matches` then decides from plain facts, with no I/O. What is not there
+differs from everything: of a custom key that is absent `!=` and `!oneOf` hold.
+
+Filters of messages are not here because no request takes one.
 """
 
-from typing import Annotated, Any, Literal, TypeAlias, cast
+import math
+from typing import Annotated, Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -22,11 +26,15 @@ __all__ = [
     "alternatives",
     "as_filter",
     "matches",
+    "normalised",
 ]
 
-TextFilter: TypeAlias = tuple[
-    Literal["==", "!=", "oneOf", "!oneOf"], str | tuple[str | None, ...] | None
-]
+MOST_OPERANDS: Final = 1_000  # of oneOf
+MOST_KEYS: Final = 100  # of custom data
+MOST_ALTERNATIVES: Final = 20
+
+Operands = Annotated[tuple[str | None, ...], Meta(max_length=MOST_OPERANDS)]
+TextFilter: TypeAlias = tuple[Literal["==", "!=", "oneOf", "!oneOf"], str | Operands | None]
 NumberFilter: TypeAlias = tuple[
     Literal[">", "<", ">=", "<=", "between", "!between"], float | tuple[float, float]
 ]
@@ -45,18 +53,32 @@ class ConversationFilter(
 
     A text filter is `("==", "x")`, `("!=", "x")`, `("oneOf", ("x", "y"))` or `("!oneOf", (...))`; a
     number filter `(">", n)`, `("<", n)`, `(">=", n)`, `("<=", n)`, `("between", (start, end))` or
-    `("!between", ...)`, with `end` excluded. Times are unix milliseconds; `last_activity_at` is the
-    time of the last message. Of `custom` each key takes a text filter, `"exists"` or `"!exists"`.
+    `("!between", ...)`, with `end` excluded. Times are unix milliseconds.
     """
 
     access: TextFilter | UnsetType = UNSET
-    subject: TextFilter | UnsetType = UNSET
-    custom: dict[str, CustomFilter] | UnsetType = UNSET
-    is_unread: bool | UnsetType = UNSET
-    has_messages: bool | UnsetType = UNSET
-    last_activity_at: NumberFilter | UnsetType = UNSET
+    """What I may do there: `Read` or `ReadWrite`."""
+
     created_at: NumberFilter | UnsetType = UNSET
+    """When it was created (unix ms)."""
+
+    custom: Annotated[dict[str, CustomFilter], Meta(max_length=MOST_KEYS)] | UnsetType = UNSET
+    """By key: a text filter for its value, or `"exists"`, or `"!exists"`."""
+
+    has_messages: bool | UnsetType = UNSET
+    """Whether something was ever said."""
+
+    is_unread: bool | UnsetType = UNSET
+    """Whether there is something that I have not read."""
+
     joined_at: NumberFilter | UnsetType = UNSET
+    """When I joined (unix ms)."""
+
+    last_activity_at: NumberFilter | UnsetType = UNSET
+    """When the last message was sent, or I joined while there is none (unix ms)."""
+
+    subject: TextFilter | UnsetType = UNSET
+    """What it is about; `None` is one without a subject."""
 
     def __post_init__(self) -> None:
         """Refuse what the types alone cannot: an operand that does not fit its operator.
@@ -86,13 +108,14 @@ def _check(key: str, given: object, *plural: str) -> None:
 
 
 AnyOf: TypeAlias = tuple[
-    Literal["any"], Annotated[tuple[ConversationFilter, ...], Meta(max_length=20)]
+    Literal["any"],
+    Annotated[tuple[ConversationFilter, ...], Meta(max_length=MOST_ALTERNATIVES)],
 ]
 Filter: TypeAlias = ConversationFilter | AnyOf
 
 
-ALL = ConversationFilter()
-
+ALL: Final = ConversationFilter()
+NOTHING: Final[AnyOf] = ("any", ())
 
 _ON_THE_WIRE = {
     field.name: field.encode_name for field in msgspec.structs.fields(ConversationFilter)
@@ -117,6 +140,8 @@ def as_filter(value: object) -> Filter:
         return msgspec.convert(plain, type=ConversationFilter | AnyOf)
     except (msgspec.ValidationError, UnicodeEncodeError) as exc:
         raise ValueError(f"not a conversation filter: {exc}") from exc
+    except RecursionError as exc:
+        raise ValueError("not a conversation filter: it is nested too deep") from exc
     except TypeError as exc:
         raise TypeError(f"not a conversation filter: {value!r}") from exc
 
@@ -131,6 +156,92 @@ def _renamed(simple: Any) -> Any:  # Any: decoded JSON, checked by the caller
 def alternatives(given: Filter) -> tuple[ConversationFilter, ...]:
     """Return the simple filters of which one must hold."""
     return (given,) if isinstance(given, ConversationFilter) else given[1]
+
+
+def normalised(given: Filter) -> Filter:
+    """Return the filter of the same meaning that stands for all of that meaning.
+
+    It is what the official client sends: `>=` and `<=` are written as `>` and `<`, a list of one as
+    `==`, lists are sorted, what always holds is left out, and what never can is `("any", ())`.
+    """
+    simple = [normal for it in alternatives(given) if (normal := _normal(it)) is not None]
+    if ALL in simple:
+        return ALL
+    by_text = {msgspec.json.encode(it): it for it in simple}
+    if len(by_text) == 1:
+        return simple[0]
+    return ("any", tuple(by_text[text] for text in sorted(by_text)))
+
+
+def _normal(simple: ConversationFilter) -> ConversationFilter | None:
+    """Return its normal form; None: nothing can match."""
+    custom: dict[str, CustomFilter] = {}
+    for key, given in sorted(({} if simple.custom is UNSET else simple.custom).items()):
+        wanted = _normal_custom(given)
+        if wanted is None:
+            return None
+        if wanted is not UNSET:
+            custom[key] = wanted
+    found = {
+        "access": _normal_access(simple.access),
+        "created_at": _normal_number(simple.created_at),
+        "custom": custom or UNSET,
+        "joined_at": _normal_number(simple.joined_at),
+        "last_activity_at": _normal_number(simple.last_activity_at),
+        "subject": _normal_text(simple.subject),
+    }
+    return None if None in found.values() else msgspec.structs.replace(simple, **found)
+
+
+def _normal_custom(given: CustomFilter) -> CustomFilter | UnsetType | None:
+    return given if isinstance(given, str) else _normal_text(given)
+
+
+# Each of the following returns UNSET for what always holds, and None for what never does.
+
+
+def _normal_text(given: TextFilter | UnsetType) -> TextFilter | UnsetType | None:
+    if given is UNSET or not isinstance(given[1], tuple):
+        return given
+    operator, operands = given[0], sorted(set(given[1]), key=_in_order)
+    if not operands:
+        return None if operator == "oneOf" else UNSET
+    if len(operands) == 1:
+        return ("==" if operator == "oneOf" else "!=", operands[0])
+    return operator, tuple(operands)
+
+
+def _in_order(operand: str | None) -> tuple[bytes, bool]:
+    """As JavaScript sorts: by units of UTF-16, null as if it were its name."""
+    return ("null" if operand is None else operand).encode("utf-16-be"), operand is None
+
+
+def _normal_access(given: TextFilter | UnsetType) -> TextFilter | UnsetType | None:
+    allowed = [access for access in ("Read", "ReadWrite") if _text(given, access)]
+    if len(allowed) == 1:
+        return "==", allowed[0]
+    return UNSET if allowed else None
+
+
+def _normal_number(given: NumberFilter | UnsetType) -> NumberFilter | UnsetType | None:
+    if given is UNSET:
+        return UNSET
+    operator, operand = given
+    if isinstance(operand, tuple):
+        start, end = map(_shortest, operand)
+        if start >= end:
+            return None if operator == "between" else UNSET
+        return operator, (start, end)
+    if operator == ">=":  # times are whole numbers
+        return ">", math.ceil(operand) - 1
+    if operator == "<=":
+        return "<", math.floor(operand) + 1
+    return operator, _shortest(operand)
+
+
+def _shortest(number: float) -> float:
+    """Return the number, as an int where it is one: so it is written without a fraction."""
+    return int(number) if number == int(number) else number
 
 
 def matches(given: Filter, conversation: Conversation) -> bool:

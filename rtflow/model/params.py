@@ -2,6 +2,9 @@
 
 An absent key (`UNSET`) leaves the property alone, `None` resets it. Unknown keys are ignored on
 the wire (a newer peer may send some) and a `TypeError` in a Python call.
+
+A field that sets what a snapshot shows is told there (snapshots.py); a keyword argument is told
+with the field of that name in the Struct that it goes into.
 """
 
 from functools import cache
@@ -10,7 +13,7 @@ from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict, Type
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from rtflow.model.content import TextBlock
+from rtflow.model.content import SendBlock
 from rtflow.model.entities import Access, Notify
 from rtflow.model.filters import Filter
 from rtflow.model.ids import Id
@@ -21,11 +24,13 @@ __all__ = [
     "ConversationParams",
     "CreateUser",
     "CreateUserFields",
+    "EditMessage",
     "Empty",
     "Expand",
     "GetConversation",
     "ListPage",
     "MarkParams",
+    "MessageFields",
     "ParticipantAction",
     "ParticipantActions",
     "ParticipantFields",
@@ -34,7 +39,9 @@ __all__ = [
     "SendMessage",
     "SetUser",
     "SetUserFields",
+    "Translate",
     "UserIds",
+    "ValidateFile",
     "checked",
 ]
 
@@ -59,18 +66,20 @@ class Empty(Params, frozen=True, kw_only=True):
 
 
 class Renew(Params, frozen=True, kw_only=True):
-    """`token` is a JWT, or what the token endpoint of the app gave."""
+    """Who I am, shown once more."""
 
     token: Annotated[str, Meta(max_length=16_384)]
+    """A JWT, or what the token endpoint of the app gave."""
 
     def __repr__(self) -> str:
         return "Renew(token=...)"
 
 
 class UserIds(Params, frozen=True, kw_only=True):
-    """1 to 1000 user ids."""
+    """Which users."""
 
     ids: Annotated[tuple[Id, ...], Meta(max_length=1_000)]
+    """Their ids."""
 
 
 class CreateUser(Params, frozen=True, kw_only=True):
@@ -92,11 +101,20 @@ class SetUser(Params, frozen=True, kw_only=True):
 
     name: Name | UnsetType = UNSET
     custom: Custom | UnsetType | None = UNSET
+
     email: Contacts | UnsetType | None = UNSET
+    """Mail addresses, one or several. Private: they can be set and never come back."""
+
     locale: Word | UnsetType | None = UNSET
+
     phone: Contacts | UnsetType | None = UNSET
+    """Phone numbers, one or several. Private."""
+
     photo_url: Url | UnsetType | None = UNSET
+
     push_tokens: Tokens | UnsetType | None = UNSET
+    """Devices that get push notifications, by their tokens. Private; merges as `custom` does."""
+
     role: Word | UnsetType | None = UNSET
     welcome_message: Text | UnsetType | None = UNSET
 
@@ -124,58 +142,110 @@ class ParticipantParams(Params, frozen=True, kw_only=True):
 
 
 class ParticipantAction(Params, frozen=True, kw_only=True):
-    """One step of a batch. POST creates only, PUT creates or edits, PATCH edits only."""
+    """One step of a batch."""
 
     id: Id
+    """Whose membership it is."""
+
     method: Literal["POST", "PUT", "PATCH"]
+    """POST creates only, PUT creates or edits, PATCH edits only."""
+
     params: ParticipantParams = ParticipantParams()
+    """What to set."""
 
 
 class ParticipantActions(Params, frozen=True, kw_only=True):
-    """1 to 100 steps, done in order, each with an answer of its own."""
+    """A batch of steps."""
 
     actions: Annotated[tuple[ParticipantAction, ...], Meta(max_length=100)]
+    """The steps: done in order, each with an answer of its own."""
+
+
+Content = Annotated[tuple[SendBlock, ...], Meta(min_length=1, max_length=20)]
 
 
 class SendMessage(Params, frozen=True, kw_only=True):
-    """A message to send. The same `idempotency_key` twice is one message."""
+    """A message to send."""
 
-    content: Annotated[tuple[TextBlock, ...], Meta(min_length=1, max_length=20)]
+    content: Content
     referenced_message_id: Id | UnsetType | None = UNSET
+    """The id of the message that it replies to."""
+
     custom: Custom | UnsetType | None = UNSET
+
     idempotency_key: Id | UnsetType = UNSET
+    """Names this message: the same key twice is one message."""
+
+
+class EditMessage(Params, frozen=True, kw_only=True):
+    """What to change of a message."""
+
+    content: Content | UnsetType = UNSET
+    custom: Custom | UnsetType | None = UNSET
 
 
 class MarkParams(Params, frozen=True, kw_only=True):
-    """`until` (unix ms, an extension) pins what is marked, so that repeating is safe."""
+    """What to mark as read, or as unread."""
 
     until: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    """What was said up to then (unix ms; an extension), so that repeating is safe; absent: all."""
 
 
 class ConversationPage(Params, frozen=True, kw_only=True):
-    """The first page of my conversations (`filter`) or the next one (`cursor`)."""
+    """A page of my conversations."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    """How many it has at the most."""
+
     filter: Filter | UnsetType = UNSET
+    """Which conversations, for the first page; a cursor knows it by itself."""
+
     cursor: str | UnsetType | None = UNSET
+    """That of the page before; the first page has none."""
+
     expand: Expand = ()
+    """What else to put into the answer (an extension): the last message of each, and its sender."""
 
 
 class GetConversation(Params, frozen=True, kw_only=True):
-    """`expand` puts the last message and its sender into the answer."""
+    """How to answer."""
 
     expand: Expand = ()
+    """What else to put into the answer (an extension): the last message, and its sender."""
 
 
 class ListPage(Params, frozen=True, kw_only=True):
-    """A page of `limit` items, from the start or from `cursor`."""
+    """A page of a list."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 30
+    """How many items it has at the most."""
+
     cursor: str | UnsetType | None = UNSET
+    """That of the page before; the first page has none."""
+
+
+class ValidateFile(Params, frozen=True, kw_only=True):
+    """A file that is about to be uploaded."""
+
+    filename: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    """Its name."""
+
+    filesize: Annotated[int, Meta(ge=0, le=2**53 - 1)]
+    """Its size in bytes."""
+
+
+class Translate(Params, frozen=True, kw_only=True):
+    """What to translate."""
+
+    ids: Annotated[tuple[Id, ...], Meta(max_length=100)]
+    """The ids of the messages."""
+
+    lang: Word
+    """Into which language, such as `nl` or `pt-BR`."""
 
 
 class CreateUserFields(TypedDict, total=False):
-    """Keyword arguments of `user.create_if_not_exists`. `email` and `phone`: one or several."""
+    """Keyword arguments of `user.create_if_not_exists`."""
 
     name: Required[str]
     custom: dict[str, str] | None
@@ -189,7 +259,7 @@ class CreateUserFields(TypedDict, total=False):
 
 
 class SetUserFields(TypedDict, total=False):
-    """Keyword arguments of `user.set`: absent leaves a property alone, `None` resets it."""
+    """Keyword arguments of `user.set`."""
 
     name: str
     custom: dict[str, str | None] | None
@@ -220,6 +290,12 @@ class ParticipantFields(TypedDict, total=False):
     notify: Notify
 
 
+class MessageFields(TypedDict, total=False):
+    """Keyword arguments of `message.edit`."""
+
+    custom: dict[str, str | None] | None
+
+
 P = TypeVar("P", bound=Params)
 
 
@@ -248,6 +324,8 @@ def checked(
     wire = {known[name].encode_name: value for name, value in fields.items()}
     try:
         return msgspec.convert(msgspec.json.decode(msgspec.json.encode(wire)), type=kind)
+    except RecursionError as exc:
+        raise ValueError(f"{call}: nested too deep") from exc
     except (msgspec.ValidationError, UnicodeEncodeError, TypeError) as exc:
         of_value = isinstance(exc, UnicodeEncodeError) or " of length " in str(exc)
         raise (ValueError if of_value else TypeError)(f"{call}: {exc}") from exc

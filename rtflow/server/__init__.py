@@ -2,6 +2,7 @@
 
 from rtflow.server.app import App, create_app, running, serve
 from rtflow.server.auth import mint_token
+from rtflow.server.domain.translations import Original, Translate, Translated
 from rtflow.server.serve import Address, CannotListen
 from rtflow.server.settings import Settings
 
@@ -9,7 +10,10 @@ __all__ = [
     "Address",
     "App",
     "CannotListen",
+    "Original",
     "Settings",
+    "Translate",
+    "Translated",
     "create_app",
     "mint_token",
     "running",

@@ -14,6 +14,8 @@ sent away.
     app = FastAPI(lifespan=lifespan)
     app.mount("/chat", chat)             # clients: rtflow.Session("http://.../chat", ...)
 
+An application may also do what a server of ours cannot: `translate`.
+
 Not here: hosting (serve.py). The only room that names the store and the bus.
 """
 
@@ -22,7 +24,8 @@ import sys
 from asyncio import TaskGroup
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -30,21 +33,28 @@ from starlette.types import Receive, Scope, Send
 from rtflow.errors import ServerFailed
 from rtflow.server.auth import SHORTEST_SECRET, Authenticator
 from rtflow.server.bus.local import LocalBus
+from rtflow.server.chores import keep_house
+from rtflow.server.domain.points import close_points
 from rtflow.server.domain.sides import sides
+from rtflow.server.domain.tallies import reacted
+from rtflow.server.domain.translations import Translate, untranslated
+from rtflow.server.files import open_vault
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
 from rtflow.server.gateway.fanout import Fanout
 from rtflow.server.gateway.node import Node
+from rtflow.server.gateway.points import Points, recalled
+from rtflow.server.gateway.signals import Signals
+from rtflow.server.gateway.translator import Translator
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
+from rtflow.server.http.site import Site, unix_ms
 from rtflow.server.serve import Address
 from rtflow.server.serve import running as host_here
 from rtflow.server.serve import serve as host_process
 from rtflow.server.settings import Settings
+from rtflow.server.store.awaited import committed
 from rtflow.server.store.sqlite import open_sqlite
-
-if TYPE_CHECKING:
-    from rtflow.server.store.interface import Store
 
 __all__ = ["App", "create_app", "running", "serve"]
 
@@ -57,15 +67,23 @@ thirty, this restores a tenth."""
 
 
 class App:
-    """An ASGI application. Made by `create_app`."""
+    """An ASGI application. Made by `create_app`, of its `settings` and its `translate`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    settings: Settings
+    """What it was told."""
+
+    def __init__(self, settings: Settings, translate: Translate) -> None:
+        self.settings, self._translate = settings, translate
         self._authenticator = Authenticator(
             settings.app, settings.key, leeway=settings.token_leeway
         )
-        self._http = http_app(self._authenticator, lambda: self._store, self._lifespan)
-        self._store: Store | None = None
+        self._site = Site(
+            authenticator=self._authenticator,
+            limits=settings.http_limits,
+            rules=settings.rules,
+            public_url=settings.public_url,
+        )
+        self._http = http_app(self._site, self._lifespan)
         self._endpoint: Endpoint | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,31 +101,52 @@ class App:
         """Run the app: opens the database, closes it at the end. Under `serve` that is done
         already."""
         self._warn()
-        settings, bus = self.settings, LocalBus()
+        settings, limits, bus = self.settings, self.settings.limits, LocalBus()
         async with AsyncExitStack() as parts:
             parts.enter_context(_switching(SWITCH_INTERVAL))
             store = await open_sqlite(settings.database, bus.publish)
             parts.push_async_callback(store.close)
+            journal, points = await recalled(store), Points(store, unix_ms)
+            parts.callback(points.flush)
+            await committed(store, partial(close_points, journal.floor, unix_ms()))
+            vault = await open_vault(settings.file_folder)
+            parts.push_async_callback(vault.close)
             tasks = TaskGroup()
             await tasks.__aenter__()
             # Called so, and not entered, because what the body raises shall leave it as it is.
             parts.push_async_callback(tasks.__aexit__, None, None, None)
             eager = Eager(tasks)
-            fanout = Fanout(store, eager, sides)
+            fanout = Fanout(store, eager, sides, reacted)
+            signals = Signals(store, limits, unix_ms, tell=bus.tell, hand_on=fanout.hand_on)
+            parts.callback(signals.close)
+            translator = Translator(store, limits, self._translate)
+            parts.callback(translator.close)
+            bus.listen(journal.note)  # before fanout: what is known is not less than what is told
             bus.listen(fanout.deliver)
+            bus.listen(signals.follow)  # after it, so that what follows from a change comes later
+            bus.listen_for_signals(signals.hear)
+            chores = tasks.create_task(keep_house(store, vault, unix_ms))
+            parts.callback(chores.cancel)
             node = Node(
                 store=store,
                 fanout=fanout,
+                journal=journal,
+                points=points,
                 eager=eager,
                 authenticator=self._authenticator,
-                limits=settings.limits,
+                signals=signals,
+                translator=translator,
+                limits=limits,
                 rules=settings.rules,
+                clock=unix_ms,
             )
-            self._store, self._endpoint = store, Endpoint(node)
+            self._endpoint = Endpoint(node)
+            self._site.open(store, vault)
             try:
                 yield
             finally:
-                self._store = self._endpoint = None
+                self._site.close()
+                self._endpoint = None
 
     async def drain(self) -> None:
         """Finish what clients have asked for, and send them away (1012). For the host."""
@@ -130,22 +169,35 @@ class App:
             logger.warning(
                 "the secret is shorter than %d bytes: it can be guessed", SHORTEST_SECRET
             )
+        if self.settings.public_url is None and not self.settings.is_local:
+            logger.warning(
+                "no public_url is set, so links to uploaded files begin with whatever name their "
+                "uploader has called this server by"
+            )
 
 
-def create_app(settings: Settings | None = None) -> App:
-    """Build the application. Without settings: from the environment."""
-    return App(Settings() if settings is None else settings)
+def create_app(settings: Settings | None = None, *, translate: Translate = untranslated) -> App:
+    """Build the application. Without `settings`: from the environment.
+
+    `translate` is how messages become messages in another language (see `Translate`); without it
+    they are returned as they were written.
+    """
+    return App(Settings() if settings is None else settings, translate)
 
 
 async def serve(
-    settings: Settings | None = None, *, on_listening: Callable[[str, int], None]
+    settings: Settings | None = None,
+    *,
+    on_listening: Callable[[str, int], None],
+    translate: Translate = untranslated,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then send the clients away and stop.
 
-    `on_listening` is called with the host and the port once requests are answered. Prints nothing.
+    `settings` are those of the environment when not given. `on_listening` is called with the host
+    and the port once requests are answered. `translate` as for `create_app`. Prints nothing.
     Raises `CannotListen`, and what the start of the app raises.
     """
-    app = create_app(settings)
+    app = create_app(settings, translate=translate)
     await host_process(
         app,
         host=app.settings.host,
@@ -157,9 +209,15 @@ async def serve(
 
 
 @asynccontextmanager
-async def running(settings: Settings | None = None) -> AsyncGenerator[Address]:
-    """Serve while the body runs, in the loop that runs already. Gives the address."""
-    app = create_app(settings)
+async def running(
+    settings: Settings | None = None, *, translate: Translate = untranslated
+) -> AsyncGenerator[Address]:
+    """Serve while the body runs, in the loop that runs already. Gives the address.
+
+    `settings` are those of the environment when not given, `translate` as for `create_app`. Raises
+    as `serve`.
+    """
+    app = create_app(settings, translate=translate)
     async with host_here(
         app,
         host=app.settings.host,
@@ -171,7 +229,12 @@ async def running(settings: Settings | None = None) -> AsyncGenerator[Address]:
 
 
 def _host_limits(settings: Settings) -> HostLimits:
-    return HostLimits(message_size=settings.max_frame_bytes)
+    # A client that has just answered one ping is asked again a third later, has a third to answer,
+    # and a third more if it takes what it is sent: it is cut before the whole time is over.
+    third = settings.silence_timeout / 3
+    return HostLimits(
+        message_size=settings.max_frame_bytes, ping_interval=third, ping_timeout=third
+    )
 
 
 @contextmanager

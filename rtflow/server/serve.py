@@ -42,7 +42,10 @@ class Address(Struct, frozen=True):
     """Where a server listens."""
 
     host: str
+    """The name or the address of this machine."""
+
     port: int
+    """The port, never 0."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

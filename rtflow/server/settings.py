@@ -11,6 +11,7 @@ import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -22,9 +23,12 @@ from pydantic_settings import (
 
 from rtflow.server.domain.rules import Rules
 from rtflow.server.gateway.limits import Limits
+from rtflow.server.http.limits import HttpLimits
 from rtflow.wire.codec import MAX_FRAME
 
 __all__ = ["Settings"]
+
+MEMORY = ":memory:"
 
 
 class Settings(BaseSettings):
@@ -47,6 +51,14 @@ class Settings(BaseSettings):
 
     database: str = Field(default="rtflow.db", min_length=1)
     """The file of the database, made when it is not there; `:memory:` keeps nothing."""
+
+    files: Path | None = None
+    """The folder of uploaded files, made when it is not there. None: that of the database with
+    `-files` behind its name; for `:memory:` one that is removed at the end."""
+
+    public_url: str | None = None
+    """Where clients reach this server, such as `https://chat.example.org`: what links to uploaded
+    files begin with. None: what the request of the upload was sent to."""
 
     secret: SecretStr | None = None
     """The key that tokens are signed with (HS256). None is development mode: no tokens, and only
@@ -92,6 +104,39 @@ class Settings(BaseSettings):
     authentication_timeout: float = Field(default=10, gt=0)
     """Seconds that a connection may be without a valid token."""
 
+    silence_timeout: float = Field(default=60, gt=0)
+    """Seconds after which a connection that gives no sign of life is cut, at the latest. Clients
+    need not do anything for it but what they do anyway (answer pings; under another host than
+    `rtflow serve`: send a request, if only `GET /ping`)."""
+
+    offline_delay: float = Field(default=2, ge=0, le=60)
+    """Seconds for which a user counts as connected after his last connection has ended, so that a
+    page that is reloaded does not flap."""
+
+    typing_timeout: float = Field(default=10, gt=0, le=600)
+    """Seconds after which somebody who is marked as typing, and not again, counts as having
+    stopped."""
+
+    translation_timeout: float = Field(default=8, gt=0)
+    """Seconds that a translation may take, waiting for its turn included."""
+
+    max_translations: int = Field(default=16, ge=1, le=1000)
+    """Requests for translation that are at work at a time."""
+    max_file_bytes: int = Field(default=50 * 1024 * 1024, ge=1, le=2**40)
+    """Bytes of one uploaded file."""
+
+    file_types: frozenset[str] | None = None
+    """Endings that names of uploaded files may have, such as `["png", "pdf"]`. None: any."""
+
+    upload_timeout: float = Field(default=600, gt=0)
+    """Seconds that an upload may take."""
+
+    max_uploads_per_user: int = Field(default=5, ge=1)
+    """Uploads that one user may have under way; one more is refused with 429."""
+
+    max_searches_per_user: int = Field(default=10, ge=1)
+    """Searches that one user may have under way; one more is refused with 429."""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -123,6 +168,23 @@ class Settings(BaseSettings):
             raise ValueError("it is empty: give a key, or leave it out for development mode")
         return secret
 
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_one(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query:
+            raise ValueError("it is not like https://chat.example.org or https://example.org/chat")
+        return url.rstrip("/")
+
+    @field_validator("file_types")
+    @classmethod
+    def _endings_are_plain(cls, endings: frozenset[str] | None) -> frozenset[str] | None:
+        if endings is None:
+            return None
+        return frozenset(ending.removeprefix(".").lower() for ending in endings)
+
     @field_validator("database")
     @classmethod
     def _database_is_known(cls, database: str) -> str:
@@ -134,7 +196,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _strangers_need_tokens(self) -> Self:
-        if self.secret is None and not _is_loopback(self.host):
+        if self.secret is None and not self.is_local:
             raise ValueError(
                 "without a secret the server is in development mode, where anybody is whoever he "
                 f"says he is, and {self.host} is not this machine alone: set a secret, or listen "
@@ -148,6 +210,11 @@ class Settings(BaseSettings):
         return None if self.secret is None else self.secret.get_secret_value()
 
     @property
+    def is_local(self) -> bool:
+        """Whether only this machine is listened to."""
+        return _is_loopback(self.host)
+
+    @property
     def rules(self) -> Rules:
         """What the domain is told."""
         return Rules(
@@ -155,6 +222,8 @@ class Settings(BaseSettings):
             client_side_conversation_syncing=self.client_side_conversation_syncing,
             max_custom_bytes=self.max_custom_bytes,
             max_message_length=self.max_message_length,
+            max_file_bytes=self.max_file_bytes,
+            file_types=self.file_types,
         )
 
     @property
@@ -166,7 +235,28 @@ class Settings(BaseSettings):
             requests_in_flight=self.max_requests_in_flight,
             outbox=self.max_outbox_bytes,
             authentication=self.authentication_timeout,
+            silence=self.silence_timeout,
+            absence=self.offline_delay,
+            typing=self.typing_timeout,
+            translation=self.translation_timeout,
+            translations=self.max_translations,
         )
+
+    @property
+    def http_limits(self) -> HttpLimits:
+        """What the HTTP half is told."""
+        return HttpLimits(
+            searches_per_user=self.max_searches_per_user,
+            uploads_per_user=self.max_uploads_per_user,
+            upload_seconds=self.upload_timeout,
+        )
+
+    @property
+    def file_folder(self) -> Path | None:
+        """Where uploaded files are kept; None: in a folder for the time being."""
+        if self.files is not None or self.database == MEMORY:
+            return self.files
+        return Path(f"{self.database}-files")
 
 
 def _is_loopback(host: str) -> bool:

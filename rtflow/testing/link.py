@@ -107,8 +107,13 @@ class Link:
 
     A direction is `"up"` (client to server), `"down"`, or `None` for both. A new fault replaces the
     older one of its kind; it is in force when the call returns. Durations are seconds, sizes bytes.
-    `opened` counts the connections ever accepted.
     """
+
+    opened: int
+    """How many connections were ever accepted."""
+
+    port: int
+    """Where clients connect to, on 127.0.0.1."""
 
     def __init__(self, host: str, port: int) -> None:
         self.opened = 0
@@ -193,7 +198,7 @@ class Link:
             connection.stop()
 
     def cut_after(self, n_bytes: int, direction: Direction) -> None:
-        """Let `n_bytes` more pass in this direction, over all connections, then `cut()` once."""
+        """Let `n_bytes` more pass in `direction`, over all connections, then `cut()` once."""
         if n_bytes < 1:
             raise ValueError(f"n_bytes must be at least 1, not {n_bytes}: to cut now, call cut()")
         self._lanes[direction].left_until_cut = n_bytes
@@ -216,39 +221,39 @@ class Link:
             asyncio.get_running_loop().add_reader(self._listener, self._admit, self._listener)
 
     def retarget(self, host: str, port: int) -> None:
-        """Send new connections to another server. Open ones stay where they are."""
+        """Send new connections to `host:port` instead. Open ones stay where they are."""
         self._target = (host, port)
 
     # Bytes
 
     def stall(self, direction: Direction | None = None, *, lose: bool = False) -> None:
-        """Let nothing pass, neither bytes nor the end of a connection, and tell nobody (half-open).
+        """Let nothing pass in this `direction`, and tell nobody (half-open).
 
-        Bytes are held, and the sender is slowed down when the buffers are full. With `lose` they
-        vanish: the sender never notices.
+        That goes for bytes and for the end of a connection. Bytes are held, and the sender is
+        slowed down when the buffers are full. With `lose` they vanish: the sender never notices.
         """
         for lane in self._lanes_of(direction):
             lane.flowing.clear()
             lane.loses = lose
 
     def resume(self, direction: Direction | None = None) -> None:
-        """Undo `stall`; what was held passes first."""
+        """Undo `stall` in this `direction`; what was held passes first."""
         for lane in self._lanes_of(direction):
             lane.loses = False
             lane.flowing.set()
 
     def delay(self, seconds: float, direction: Direction | None = None) -> None:
-        """Deliver everything that comes from now on this much later. 0 undoes it."""
+        """Deliver what comes from now on in this `direction` `seconds` later. 0 undoes it."""
         for lane in self._lanes_of(direction):
             lane.delay = seconds
 
     def throttle(self, bytes_per_second: int | None, direction: Direction | None = None) -> None:
-        """Deliver at most so many bytes per second, direction and connection. `None`: no limit."""
+        """Deliver at most `bytes_per_second` per `direction` and connection. None: no limit."""
         for lane in self._lanes_of(direction):
             lane.rate = bytes_per_second
 
     def split(self, n: int | None, direction: Direction | None = None) -> None:
-        """Deliver in pieces of at most `n` bytes. `None`: as they come.
+        """Deliver in pieces of at most `n` bytes in this `direction`. None: as they come.
 
         A receiver on this event loop reads each piece alone; elsewhere the kernel may join some.
         """

@@ -21,28 +21,32 @@ SHOWN = 20  # values that a failure prints
 class Recorder(ObserverBase[T], Generic[T]):
     """Records the values, the error and the completion of a stream.
 
-        seen = Recorder[int]()
-        with conversation.unread.observe().subscribe(seen):
-            await seen.until(lambda values: values[-1] == 3)
-
-    `error` is what the stream failed with, or `None`; `completed` says whether it ended well.
+    seen = Recorder[int]()
+    with conversation.unread.observe().subscribe(seen):
+        await seen.until(lambda values: values[-1] == 3)
     """
+
+    error: Exception | None
+    """What the stream failed with, if it did."""
+
+    completed: bool
+    """Whether it ended well."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bell = Bell()
         self._values = list[T]()
-        self.error: Exception | None = None
+        self.error = None
         self.completed = False
 
     def on_next(self, value: T) -> None:
-        """Keep one more value."""
+        """Keep one more `value`."""
         with self._lock:
             self._values.append(value)
         self._bell.ring()
 
     def on_error(self, error: Exception) -> None:
-        """Keep the error that ended the stream."""
+        """Keep the `error` that ended the stream."""
         self.error = error
         self._bell.ring()
 

@@ -40,7 +40,8 @@ class RunningServer(Struct, frozen=True):
 async def serving(settings: "Settings | None" = None) -> AsyncGenerator[RunningServer]:
     """Run a server on this event loop, on a free port of 127.0.0.1, until the block ends.
 
-    Without settings: in memory, development mode. `host` and `port` of the settings do not count.
+    Gives its `url`, its `port` and its `settings`. Without `settings`: in memory, development mode;
+    their `host` and `port` do not count.
     """
     from rtflow.server import Settings, running
 
@@ -59,10 +60,19 @@ class ServerProcess:
             await server.restart()  # the same port, the same database
 
     `database` is a file or a URL, `secret` as for `rtflow serve`, `options` more of its arguments.
-    `command` is what to run instead of `python -m rtflow serve`. `patience` is how many seconds the
-    process has to start and to stop. `RTFLOW_*` in the environment of the tests is kept from it.
+    `command` is what to run instead of `python -m rtflow serve`. `patience` is in seconds.
+    `RTFLOW_*` in the environment of the tests is kept from it.
     Its standard error is repeated on ours at the end, where pytest shows it beside a failed test.
     """
+
+    url: str
+    """What clients connect to."""
+
+    port: int
+    """Where it listens, on this machine."""
+
+    patience: float
+    """How many seconds it has to start, and to stop."""
 
     def __init__(
         self,

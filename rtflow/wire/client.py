@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from rtflow.errors import InvalidFrame, ProtocolError, RequestRefused, refusal
+from rtflow.errors import InvalidFrame, ProtocolError, RequestRefused
 from rtflow.model.events import Event, SessionExpiredEvent
 from rtflow.wire import codec
 from rtflow.wire.endpoints import RENEW, AnyEndpoint, Kind, Problem, Renewed
@@ -135,8 +135,7 @@ class ClientProtocol:
         except InvalidFrame as exc:
             error = InvalidFrame(f"the answer to {request}: {exc.what}", exc.where, frame.seq)
             return Answer(frame.seq, endpoint, None, error)
-        refused = refusal(frame.status, problem.error_code, _sentences(problem.reasons), request)
-        return Answer(frame.seq, endpoint, None, refused)
+        return Answer(frame.seq, endpoint, None, problem.refusal(frame.status, request))
 
     def _renewed(self, answer: Answer) -> None:
         if answer.error is not None:
@@ -148,11 +147,3 @@ class ClientProtocol:
 
     def __repr__(self) -> str:
         return f"<ClientProtocol {self.state.value}, {len(self._calls)} calls open>"
-
-
-def _sentences(reasons: Any) -> tuple[str, ...]:  # Any: others put anything there
-    match reasons:
-        case [*several]:
-            return tuple(map(str, several))
-        case _:
-            return (str(reasons),)

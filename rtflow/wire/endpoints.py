@@ -11,16 +11,33 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-from rtflow.errors import BadRequest, InvalidFrame, MethodNotAllowed, NotFound
-from rtflow.model.content import camel_cased
-from rtflow.model.entities import Conversation, Message, Page, User
+from rtflow.errors import (
+    BadRequest,
+    InvalidFrame,
+    MethodNotAllowed,
+    NotFound,
+    RequestRefused,
+    refusal,
+)
+from rtflow.model.content import Block, camel_cased
+from rtflow.model.entities import (
+    Conversation,
+    Message,
+    Online,
+    Page,
+    Participant,
+    Reaction,
+    Typing,
+    User,
+)
 from rtflow.model.ids import MAX_ID_LENGTH
 from rtflow.model.params import (
     ConversationPage,
     ConversationParams,
     CreateUser,
+    EditMessage,
     Empty,
     GetConversation,
     ListPage,
@@ -29,7 +46,9 @@ from rtflow.model.params import (
     Renew,
     SendMessage,
     SetUser,
+    Translate,
     UserIds,
+    ValidateFile,
 )
 from rtflow.wire import codec
 
@@ -45,6 +64,7 @@ class Kind(Enum):
     READ = "read"
     WRITE = "write"
     WATCH = "watch"  # SUBSCRIBE and UNSUBSCRIBE
+    SIGNAL = "signal"  # told to others now, never stored
     SESSION = "session"  # about the connection itself
 
 
@@ -53,6 +73,7 @@ class Repeat(Enum):
 
     SAFE = "safe to repeat"
     WITH_KEY = "safe to repeat if it carries an idempotency key, or `until`"
+    DROPPED = "means nothing later: given up in silence when the connection is lost"
     NEVER = "may happen twice: never repeated"
 
 
@@ -61,40 +82,76 @@ class Done(Struct, frozen=True):
 
 
 class Renewed(Struct, frozen=True, rename="camel"):
-    """The token was accepted. `expires_in_seconds` is null when it never expires.
-
-    `acks: false` (an extension) says that publishes need not be acknowledged.
-    """
+    """The token was accepted."""
 
     expires_in_seconds: float | None = None
+    """When it expires; null: never."""
+
     acks: bool = True
+    """Whether publishes have to be acknowledged (an extension)."""
 
 
 class Sent(Struct, frozen=True):
-    """`id` is the new message's."""
+    """The message is there."""
 
     id: str
+    """Its id."""
 
 
 class ParticipantAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What became of one step of a batch of participant actions."""
 
     status: int
+    """200 for success, else as in any refusal."""
+
     error_code: str | None = None
+    """Why it was refused, for programs."""
+
     reasons: tuple[str, ...] = ()
+    """Why it was refused, for people."""
 
 
 class ParticipantAnswers(Struct, frozen=True):
-    """One answer per step, in the same order."""
+    """What became of a batch of participant actions."""
 
     responses: tuple[ParticipantAnswer, ...]
+    """One answer per step, in the same order."""
+
+
+class Translation(Struct, frozen=True):
+    """A message in another language, in one of two forms."""
+
+    content: tuple[Block, ...] | UnsetType = UNSET
+    """As blocks."""
+
+    markup: str | UnsetType = UNSET
+    """As text with markup, to be read like that of `send`."""
+
+
+class Translations(Struct, frozen=True):
+    """Messages in another language."""
+
+    data: dict[str, Translation | None]
+    """By message id; null: there is no such message, or no translation of it."""
 
 
 class Problem(Struct, frozen=True, rename="camel"):
     """What every answer other than 200 carries."""
 
     error_code: str = "UNKNOWN"
+    """A constant for programs."""
+
     reasons: Any = []  # Any: a list of sentences from us, anything at all from others
+    """Sentences for people."""
+
+    def refusal(self, status: int, request: str) -> RequestRefused:
+        """Return the error to raise for it."""
+        match self.reasons:
+            case [*several]:
+                reasons = tuple(map(str, several))
+            case _:
+                reasons = (str(self.reasons),)
+        return refusal(status, self.error_code, reasons, request)
 
 
 _made: list["AnyEndpoint"] = []  # in the order of this page
@@ -134,6 +191,11 @@ class Endpoint(Generic[P, R]):
         self._result: msgspec.json.Decoder[R] = msgspec.json.Decoder(result)
         _made.append(self)
 
+    @property
+    def result(self) -> Any:  # Any: as above
+        """The type of what a 200 carries."""
+        return self._result.type
+
     def path(self, *ids: str) -> str:
         """Return the path for these ids, percent-encoded."""
         return codec.join_path(self.template, ids)
@@ -143,7 +205,7 @@ class Endpoint(Generic[P, R]):
         try:
             return codec.decode_part(self._params, raw)
         except InvalidFrame as exc:
-            if self.params is SendMessage:
+            if self.params in (SendMessage, EditMessage):
                 with suppress(msgspec.ValidationError, InvalidFrame, RecursionError):
                     tree = camel_cased(codec.decode_part(_anything, raw))
                     return msgspec.convert(tree, self.params)
@@ -170,6 +232,14 @@ CREATE_USER: Final = Endpoint[CreateUser, Done]("POST /users/{user}", CreateUser
 SET_USER: Final = Endpoint[SetUser, Done]("PUT /users/{user}", SetUser, Done, Kind.WRITE)
 WATCH_USERS: Final = Endpoint[UserIds, Done]("SUBSCRIBE /users", UserIds, Done, Kind.WATCH)
 UNWATCH_USER: Final = Endpoint[Empty, Done]("UNSUBSCRIBE /users/{user}", Empty, Done, Kind.WATCH)
+
+GET_ONLINE: Final = Endpoint[Empty, Online]("GET /users/{user}/online", Empty, Online, Kind.READ)
+WATCH_ONLINE: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /users/{user}/online", Empty, Done, Kind.WATCH
+)
+UNWATCH_ONLINE: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /users/{user}/online", Empty, Done, Kind.WATCH
+)
 
 CREATE_CONVERSATION: Final = Endpoint[ConversationParams, Done](
     "POST /conversations/{conversation}", ConversationParams, Done, Kind.WRITE
@@ -212,8 +282,49 @@ DELETE_PARTICIPANT: Final = Endpoint[Empty, Done](
     "DELETE /conversations/{conversation}/participants/{user}", Empty, Done, Kind.WRITE
 )
 
+GET_PARTICIPANTS: Final = Endpoint[ListPage, Page[Participant]](
+    "GET /me/conversations/{conversation}/participants", ListPage, Page[Participant], Kind.READ
+)
+WATCH_PARTICIPANTS: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /me/conversations/{conversation}/participants", Empty, Done, Kind.WATCH
+)
+UNWATCH_PARTICIPANTS: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /me/conversations/{conversation}/participants", Empty, Done, Kind.WATCH
+)
+GET_PARTICIPANT: Final = Endpoint[Empty, Participant](
+    "GET /me/conversations/{conversation}/participants/{user}", Empty, Participant, Kind.READ
+)
+WATCH_PARTICIPANT: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /me/conversations/{conversation}/participants/{user}", Empty, Done, Kind.WATCH
+)
+UNWATCH_PARTICIPANT: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /me/conversations/{conversation}/participants/{user}", Empty, Done, Kind.WATCH
+)
+
+GET_TYPING: Final = Endpoint[Empty, Typing](
+    "GET /me/conversations/{conversation}/typing", Empty, Typing, Kind.READ
+)
+MARK_TYPING: Final = Endpoint[Empty, Done](
+    "POST /me/conversations/{conversation}/typing", Empty, Done, Kind.SIGNAL, Repeat.DROPPED
+)
+WATCH_TYPING: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /me/conversations/{conversation}/typing", Empty, Done, Kind.WATCH
+)
+UNWATCH_TYPING: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /me/conversations/{conversation}/typing", Empty, Done, Kind.WATCH
+)
+
 SEND_MESSAGE: Final = Endpoint[SendMessage, Sent](
     "POST /conversations/{conversation}/messages", SendMessage, Sent, Kind.WRITE, Repeat.WITH_KEY
+)
+EDIT_MESSAGE: Final = Endpoint[EditMessage, Done](
+    "PATCH /conversations/{conversation}/messages/{message}", EditMessage, Done, Kind.WRITE
+)
+DELETE_MESSAGE: Final = Endpoint[Empty, Done](
+    "DELETE /conversations/{conversation}/messages/{message}", Empty, Done, Kind.WRITE
+)
+GET_MESSAGE: Final = Endpoint[Empty, Message](
+    "GET /me/conversations/{conversation}/messages/{message}", Empty, Message, Kind.READ
 )
 GET_MESSAGES: Final = Endpoint[ListPage, Page[Message]](
     "GET /me/conversations/{conversation}/messages", ListPage, Page[Message], Kind.READ
@@ -223,6 +334,45 @@ WATCH_MESSAGES: Final = Endpoint[Empty, Done](
 )
 UNWATCH_MESSAGES: Final = Endpoint[Empty, Done](
     "UNSUBSCRIBE /me/conversations/{conversation}/messages", Empty, Done, Kind.WATCH
+)
+
+TRANSLATE: Final = Endpoint[Translate, Translations](
+    "GET /me/conversations/{conversation}/translate", Translate, Translations, Kind.READ
+)
+
+ADD_REACTION: Final = Endpoint[Empty, Done](
+    "PUT /conversations/{conversation}/messages/{message}/reactions/{emoji}/{user}",
+    Empty,
+    Done,
+    Kind.WRITE,
+)
+REMOVE_REACTION: Final = Endpoint[Empty, Done](
+    "DELETE /conversations/{conversation}/messages/{message}/reactions/{emoji}/{user}",
+    Empty,
+    Done,
+    Kind.WRITE,
+)
+GET_REACTIONS: Final = Endpoint[ListPage, Page[Reaction]](
+    "GET /me/conversations/{conversation}/messages/{message}/reactions/{emoji}",
+    ListPage,
+    Page[Reaction],
+    Kind.READ,
+)
+WATCH_REACTIONS: Final = Endpoint[Empty, Done](
+    "SUBSCRIBE /me/conversations/{conversation}/messages/{message}/reactions/{emoji}",
+    Empty,
+    Done,
+    Kind.WATCH,
+)
+UNWATCH_REACTIONS: Final = Endpoint[Empty, Done](
+    "UNSUBSCRIBE /me/conversations/{conversation}/messages/{message}/reactions/{emoji}",
+    Empty,
+    Done,
+    Kind.WATCH,
+)
+
+VALIDATE_FILE: Final = Endpoint[ValidateFile, Done](
+    "POST /files/validate", ValidateFile, Done, Kind.READ
 )
 
 ALL: Final = tuple(_made)
@@ -262,7 +412,14 @@ def route(method: str, path: str) -> tuple[AnyEndpoint, tuple[str, ...]]:
 
 
 def _shapes(segments: tuple[str, ...]) -> Iterator[tuple[str | None, ...]]:
-    """Yield the templates that a path may belong to: an id follows its collection."""
+    """Yield the templates that a path may belong to: an id follows its collection.
+
+    That of who reacted follows that of the emoji.
+    """
     first = 1 if segments[0] != "me" else 2
-    yield tuple(None if i >= first and (i - first) % 2 == 0 else s for i, s in enumerate(segments))
+    shape = tuple(
+        None if i >= first and (i - first) % 2 == 0 else s for i, s in enumerate(segments)
+    )
+    yield shape
+    yield (*shape[:-1], None)
     yield segments

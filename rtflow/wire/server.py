@@ -52,11 +52,11 @@ class Call(Struct, frozen=True):
 class ServerProtocol:
     """One client, as the server sees it."""
 
-    __slots__ = ("_events", "_outgoing", "_published", "_size", "state")
+    __slots__ = ("_acked", "_events", "_outgoing", "_published", "_size", "state")
 
     def __init__(self) -> None:
         self.state = State.OPEN
-        self._published = 0
+        self._published = self._acked = 0
         self._events: list[bytes] = []
         self._size = 0
         self._outgoing: list[bytes] = []
@@ -70,6 +70,7 @@ class ServerProtocol:
             self.refuse(seq, BadRequest("INVALID_FRAME", str(exc)))
             return None
         if isinstance(frame, Ack):
+            self._acked = max(self._acked, frame.seq)
             return None
         try:
             endpoint, ids = route(frame.method, frame.path)
@@ -106,6 +107,11 @@ class ServerProtocol:
             self._close_publish()
         self._events.extend(events)
         self._size += size
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the client has acknowledged all that was published. Ours never does."""
+        return self._acked >= self._published and not self._events
 
     def data_to_send(self) -> list[bytes]:
         """Return the frames to send now, in order, and forget them."""

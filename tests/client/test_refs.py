@@ -167,14 +167,14 @@ async def test_participants_are_set_edited_and_deleted(
     assert (bob.conversation_id, bob.user_id) == ("lunch", "bob")
 
 
-async def test_a_message_is_sent_as_plain_text_under_a_key(
+async def test_a_text_is_sent_as_the_markup_that_it_is_under_a_key(
     session: rtflow.Session, scripted: ScriptedServer
 ) -> None:
     scripted.answers[wire.SEND_MESSAGE] = wire.Sent("m1")
-    sent = await session.conversation("lunch").send("*not bold*", custom={"k": "v"})
+    sent = await session.conversation("lunch").send("*bold*", custom={"k": "v"})
     assert (sent.conversation_id, sent.id) == ("lunch", "m1")
     (call,) = scripted.last.asked(wire.SEND_MESSAGE)
-    assert call.params.content == (rtflow.TextBlock(("*not bold*",)),)
+    assert call.params.content == (rtflow.TextBlock((rtflow.Bold(("bold",)),)),)
     assert call.params.custom == {"k": "v"}
     assert len(call.params.idempotency_key) == 20
     with pytest.raises(TypeError, match=r"conversation\.send"):

@@ -24,6 +24,7 @@ from rtflow.model.content import TextBlock
 from rtflow.model.params import (
     ConversationParams,
     CreateUser,
+    EditMessage,
     Empty,
     GetConversation,
     MarkParams,
@@ -32,12 +33,16 @@ from rtflow.model.params import (
 )
 from rtflow.wire.client import Answer
 from rtflow.wire.endpoints import (
+    ADD_REACTION,
     ALL,
     CREATE_USER,
+    DELETE_MESSAGE,
     DELETE_PARTICIPANT,
+    EDIT_MESSAGE,
     GET_CONVERSATION,
     GET_USERS,
     MARK_READ,
+    REMOVE_REACTION,
     SEND_MESSAGE,
     SET_CONVERSATION,
     WATCH_CONVERSATION,
@@ -261,6 +266,10 @@ SAFE_OR_KEYED: list[tuple[AnyEndpoint, tuple[str, ...], Any, Any]] = [
     (SET_CONVERSATION, ("lunch",), ConversationParams(subject="Lunch"), {}),
     (CREATE_USER, ("alice",), CreateUser(name="Alice"), {}),
     (DELETE_PARTICIPANT, ("lunch", "bob"), Empty(), {}),
+    (EDIT_MESSAGE, ("lunch", "m1"), EditMessage(custom={"k": None}), {}),
+    (DELETE_MESSAGE, ("lunch", "m1"), Empty(), {}),
+    (ADD_REACTION, ("lunch", "m1", "+", "bob"), Empty(), {}),
+    (REMOVE_REACTION, ("lunch", "m1", "+", "bob"), Empty(), {}),
     (SEND_MESSAGE, ("lunch",), KEY, {"id": "1"}),
     (MARK_READ, ("lunch",), MarkParams(until=5), {}),
 ]

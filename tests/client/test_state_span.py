@@ -1,4 +1,4 @@
-"""A span against a whole list that it knows the newest part of."""
+"""A span against a whole list that it knows the first part of."""
 
 from collections.abc import Sequence
 
@@ -17,14 +17,17 @@ times = st.integers(0, 6)
 class Listing(RuleBasedStateMachine):
     """The whole list is a dict; pages are cut from it in order."""
 
+    oldest_first = False
+
     def __init__(self) -> None:
         super().__init__()
         self.whole = dict[str, int]()
-        self.span = Span()
+        self.span = Span(oldest_first=self.oldest_first)
         self.cursors = list[tuple[int, str]]()
 
     def ordered(self) -> list[tuple[int, str]]:
-        return sorted((-time, id) for id, time in self.whole.items())
+        sign = 1 if self.oldest_first else -1
+        return sorted((sign * time, id) for id, time in self.whole.items())
 
     def page(self, places: Sequence[tuple[int, str]], n: int) -> None:
         part, rest = places[:n], places[n:]
@@ -32,11 +35,11 @@ class Listing(RuleBasedStateMachine):
         if rest:
             self.cursors.append(part[-1])
             cursor = str(len(self.cursors) - 1)
-        self.span.extend([(id, -time) for time, id in part], cursor)
+        self.span.extend([(id, self.whole[id]) for _, id in part], cursor)
 
     @rule(n=st.integers(1, 4))
     def read_from_the_start(self, n: int) -> None:
-        self.span = Span()
+        self.span = Span(oldest_first=self.oldest_first)
         self.page(self.ordered(), n)
 
     @precondition(lambda self: isinstance(self.span.cursor, str))
@@ -68,7 +71,7 @@ class Listing(RuleBasedStateMachine):
             assert self.span.cursor is UNSET
 
     @invariant()
-    def it_is_the_newest_part_of_the_whole(self) -> None:
+    def it_is_the_first_part_of_the_whole(self) -> None:
         whole = [id for _, id in self.ordered()]
         known = list(self.span.ids)
         assert known == whole[: len(known)]
@@ -77,8 +80,14 @@ class Listing(RuleBasedStateMachine):
             assert known == whole
 
 
+class OldestFirst(Listing):
+    oldest_first = True
+
+
 TestListing = Listing.TestCase
 TestListing.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestOldestFirst = OldestFirst.TestCase
+TestOldestFirst.settings = TestListing.settings
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rtflow.errors import Forbidden, ServerFailed
+from rtflow.errors import Forbidden, NotFound, ServerFailed
 from rtflow.model.events import UserCreated
 from rtflow.server.store.interface import Change, Command, Outcome, Reading, Steps, Store, run
 from tests.conformance.stores import Kind, add, count, entry, names, submitted, turn, write
@@ -190,6 +190,14 @@ async def test_what_was_not_heard_is_in_the_log(kind: Kind, store: Store) -> Non
     assert await store.changes(5) == []
 
 
+async def test_single_changes_are_found_by_their_numbers(kind: Kind, store: Store) -> None:
+    await asyncio.gather(*[submitted(store, add(f"user {n}")) for n in range(5)])
+    wanted = [kind.published[1], kind.published[4]]
+    assert await store.changes_at([2, 5]) == wanted
+    assert await store.changes_at([0, 2, 5, 6]) == wanted, "what is not there is left out"
+    assert await store.changes_at([]) == []
+
+
 # Reads
 
 
@@ -299,6 +307,31 @@ async def test_a_closed_store_refuses_everything(store: Store) -> None:
         await submitted(store, add("late"))
     with pytest.raises(ServerFailed):
         await store.read(names)
+
+
+async def test_a_search_sees_what_was_settled_before_it_and_its_number(store: Store) -> None:
+    await submitted(store, add("ada"))
+    assert await store.search(names) == Reading(["ada"], 1)
+    await submitted(store, add("bob"))
+    assert await store.search(names) == Reading(["ada", "bob"], 2)
+
+
+async def test_a_search_only_reads_and_may_refuse(store: Store) -> None:
+    def no() -> Steps[None]:
+        yield from count()
+        raise NotFound("NO_SUCH_THING", "there is none")
+
+    with pytest.raises(ServerFailed):
+        await store.search(lambda: write("ada"))
+    with pytest.raises(NotFound):
+        await store.search(no)
+    assert (await store.search(count)).value == 0
+
+
+async def test_after_the_end_there_is_no_search(store: Store) -> None:
+    await store.close()
+    with pytest.raises(ServerFailed, match="SHUTTING_DOWN"):
+        await store.search(names)
 
 
 async def test_numbers_go_on_after_a_restart(kind: Kind, store: Store) -> None:

@@ -1,9 +1,13 @@
 """Which conversations a filter lets through."""
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rtflow.client.state.keys import ListKey
 from rtflow.model.entities import Conversation
-from rtflow.model.filters import ConversationFilter, as_filter, matches
+from rtflow.model.filters import ConversationFilter, Filter, as_filter, matches, normalised
 
 
 def conversation(**changes: object) -> Conversation:
@@ -73,6 +77,11 @@ WRONG: list[tuple[object, str]] = [
     (["all", []], "$[0]"),
     (7, "int"),
     (["any", [{}] * 21], "length <= 20"),
+    (["any", [["any", []]]], "$[1][0]"),
+    ({"subject": ["oneOf", ["x"] * 1001]}, "length <= 1000"),
+    ({"custom": {str(n): "exists" for n in range(101)}}, "length <= 100"),
+    ({"createdAt": [">", float("inf")]}, "null"),
+    ({"access": None}, "null"),
 ]
 
 
@@ -117,6 +126,140 @@ def test_what_is_no_filter_at_all_is_a_type_error() -> None:
         as_filter(object())
 
 
+def test_a_filter_that_is_nested_too_deep_is_refused() -> None:
+    deep: object = {}
+    for _ in range(100_000):
+        deep = ["any", [deep]]
+    with pytest.raises(ValueError, match="nested too deep"):
+        as_filter(deep)
+    while isinstance(deep, list):  # or its end would be too deep as well
+        deep = deep[1][0]
+
+
 def test_text_that_is_not_unicode_is_refused_at_the_call() -> None:
     with pytest.raises(ValueError, match="surrogates"):
         as_filter({"subject": ["==", "\ud800"]})
+
+
+# The normal form
+
+NORMAL: list[tuple[object, object]] = [  # what the official client (1.12.0) sends
+    ({}, {}),
+    ({"createdAt": [">=", 5]}, {"createdAt": [">", 4]}),
+    ({"createdAt": ["<=", 5]}, {"createdAt": ["<", 6]}),
+    ({"createdAt": [">", 5]}, {"createdAt": [">", 5]}),
+    ({"createdAt": ["between", [1, 5]]}, {"createdAt": ["between", [1, 5]]}),
+    ({"createdAt": ["between", [5, 5]]}, ["any", []]),
+    ({"createdAt": ["!between", [5, 1]]}, {}),
+    ({"subject": ["oneOf", ["x"]]}, {"subject": ["==", "x"]}),
+    ({"subject": ["!oneOf", ["x"]]}, {"subject": ["!=", "x"]}),
+    ({"subject": ["oneOf", []]}, ["any", []]),
+    ({"subject": ["!oneOf", []]}, {}),
+    (
+        {"subject": ["oneOf", ["a", "B", "é", "a", "Z", None]]},
+        {"subject": ["oneOf", ["B", "Z", "a", None, "é"]]},
+    ),
+    ({"subject": ["==", None]}, {"subject": ["==", None]}),
+    ({"access": ["oneOf", ["ReadWrite", "Read"]]}, {}),
+    ({"access": ["!oneOf", ["Read", "ReadWrite"]]}, ["any", []]),
+    ({"access": ["!=", "Read"]}, {"access": ["==", "ReadWrite"]}),
+    ({"access": ["==", "foo"]}, ["any", []]),
+    ({"access": ["!=", "foo"]}, {}),
+    ({"custom": {}}, {}),
+    (
+        {"custom": {"b": "exists", "a": ["oneOf", ["y", "x"]]}},
+        {"custom": {"a": ["oneOf", ["x", "y", "x"]], "b": "exists"}},
+    ),
+    ({"custom": {"a": ["oneOf", []]}}, ["any", []]),
+    ({"custom": {"a": ["!oneOf", []]}}, {}),
+    (["any", []], ["any", []]),
+    (["any", [{"isUnread": True}]], {"isUnread": True}),
+    (["any", [{"isUnread": True}, {"isUnread": True}]], {"isUnread": True}),
+    (["any", [{"isUnread": True}, {}]], {}),
+    (
+        ["any", [{"isUnread": True}, {"isUnread": False}]],
+        ["any", [{"isUnread": False}, {"isUnread": True}]],
+    ),
+    (["any", [{"subject": ["oneOf", []]}]], ["any", []]),
+    (["any", [{"createdAt": [">=", 3]}, {"access": ["oneOf", ["Read", "ReadWrite"]]}]], {}),
+]
+
+
+@pytest.mark.parametrize(("given", "normal"), NORMAL)
+def test_filters_that_mean_the_same_have_one_form(given: object, normal: object) -> None:
+    assert normalised(as_filter(given)) == normalised(as_filter(normal))
+
+
+def test_the_normal_form_travels_as_the_official_client_writes_it() -> None:
+    given = {
+        "subject": ["oneOf", ["b", "a", None]],
+        "lastActivityAt": [">=", 2],
+        "custom": {"z": "exists", "a": ["!oneOf", ["x"]]},
+        "isUnread": True,
+        "createdAt": ["between", [1, 5]],
+        "access": ["!=", "ReadWrite"],
+    }
+    assert msgspec.json.encode(normalised(as_filter(given))).decode() == (
+        '{"access":["==","Read"],"createdAt":["between",[1,5]],"custom":{"a":["!=","x"],'
+        '"z":"exists"},"isUnread":true,"lastActivityAt":[">",1],"subject":["oneOf",["a","b",null]]}'
+    )
+    several = ["any", [{"subject": ["==", "b"]}, {"isUnread": True}, {"subject": ["==", "a"]}]]
+    assert msgspec.json.encode(normalised(as_filter(several))).decode() == (
+        '["any",[{"isUnread":true},{"subject":["==","a"]},{"subject":["==","b"]}]]'
+    )
+
+
+texts = st.sampled_from(["a", "b", "null", "Read", "ReadWrite"]) | st.none()
+text_filters = st.one_of(
+    st.tuples(st.sampled_from(["==", "!="]), texts),
+    st.tuples(st.sampled_from(["oneOf", "!oneOf"]), st.lists(texts, max_size=3).map(tuple)),
+)
+numbers = st.integers(0, 5) | st.sampled_from([0.5, 2.0, 2.5])
+number_filters = st.one_of(
+    st.tuples(st.sampled_from([">", "<", ">=", "<="]), numbers),
+    st.tuples(st.sampled_from(["between", "!between"]), st.tuples(numbers, numbers)),
+)
+custom_filters = st.dictionaries(
+    st.sampled_from(["k", "l"]), text_filters | st.sampled_from(["exists", "!exists"])
+)
+simple_filters = st.fixed_dictionaries(
+    {},
+    optional={
+        "access": text_filters,
+        "subject": text_filters,
+        "custom": custom_filters,
+        "is_unread": st.booleans(),
+        "has_messages": st.booleans(),
+        "created_at": number_filters,
+        "joined_at": number_filters,
+        "last_activity_at": number_filters,
+    },
+)
+filters = (simple_filters | st.lists(simple_filters, max_size=3).map(lambda it: ("any", it))).map(
+    as_filter
+)
+conversations = st.builds(
+    conversation,
+    access=st.sampled_from(["Read", "ReadWrite"]),
+    subject=st.sampled_from(["a", "b", "null", None]),
+    custom=st.dictionaries(st.sampled_from(["k", "l"]), st.sampled_from(["a", "null"])),
+    is_unread=st.booleans(),
+    created_at=st.integers(0, 5),
+    joined_at=st.integers(0, 5),
+    last_message_at=st.integers(0, 5),
+)
+
+
+@given(filters, conversations)
+def test_the_normal_form_means_the_same(given: Filter, it: Conversation) -> None:
+    normal = normalised(given)
+    assert matches(normal, it) == matches(given, it)
+    assert normalised(normal) == normal
+    assert as_filter(normal) == normal
+
+
+@given(filters, filters)
+def test_filters_of_one_form_share_one_list(one: Filter, other: Filter) -> None:
+    is_same = normalised(one) == normalised(other)
+    assert (ListKey.of(one) == ListKey.of(other)) == is_same
+    assert not is_same or hash(ListKey.of(one)) == hash(ListKey.of(other))

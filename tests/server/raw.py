@@ -78,6 +78,11 @@ class RawClient:
         _, status, data = await self.until(find)
         return Answer(status, data)
 
+    async def acknowledge(self) -> None:
+        """Say that all that was pushed has arrived."""
+        pushed = max((frame[0] for frame in self.heard if frame[1] == "PUBLISH"), default=0)
+        await self.say_raw(json.dumps([pushed, "ACK"]))
+
     async def event(self, kind: str) -> Json:
         """Hear the first event of this type; it may have come already."""
         return await self.until(
@@ -132,15 +137,17 @@ class RawClient:
     def user(self) -> str:
         """Whose connection it is."""
         assert self.socket.request is not None
-        return self.socket.request.path.rpartition("/")[2]
+        return self.socket.request.path.partition("?")[0].rpartition("/")[2]
 
 
 @asynccontextmanager
 async def dial(
-    url: str, user: str, app: str = "demo", **options: Json
+    url: str, user: str, app: str = "demo", client: str | None = None, **options: Json
 ) -> AsyncGenerator[RawClient]:
-    """Connect without showing a token."""
+    """Connect without showing a token; `client` is the id that the official client gives itself."""
     address = f"{url.replace('http', 'ws', 1)}/public_api/v1/{app}/realtime/{quote(user, safe='')}"
+    if client is not None:
+        address += f"?talkjs-core=1.11.2&talkjs-client-id={client}"
     async with connect(address, max_size=None, **options) as socket:
         yield RawClient(socket)
 

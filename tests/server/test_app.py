@@ -107,6 +107,16 @@ async def test_a_server_that_is_open_to_guests_says_so_once(
     assert "'short'" not in caplog.text
 
 
+@pytest.mark.parametrize(("url", "warnings"), [(None, 1), ("https://chat.example.org", 0)])
+async def test_a_server_for_others_says_when_it_does_not_know_its_name(
+    caplog: pytest.LogCaptureFixture, url: str | None, warnings: int
+) -> None:
+    given = {"database": ":memory:", "secret": "x" * 32, "host": "0.0.0.0", "public_url": url}
+    async with create_app(Settings.model_validate(given)).lifespan():
+        pass
+    assert ["public_url" in record.message for record in caplog.records] == [True] * warnings
+
+
 async def test_a_stop_answers_what_was_begun_and_says_goodbye(tmp_path: Path) -> None:
     settings = Settings(database=str(tmp_path / "chat.db"), port=0)
     text = {"content": [{"type": "text", "children": ["hi"]}]}
@@ -172,6 +182,7 @@ class TestAClientThatDoesNotRead:
             await alice.found("lunch", "bob", "carol")
             for client in (bob, carol):
                 await client.do("SUBSCRIBE", "/me/conversations/lunch/messages")
+            carol.heard.clear()
             sent = list[str]()
             async with asyncio.timeout(4 * SOON):
                 while "cut off a connection of 'bob'" not in caplog.text:

@@ -66,7 +66,8 @@ BAD: list[tuple[str, Callable[[], str], str]] = [
     ("another app", lambda: signed(iss="other"), "TOKEN_OF_ANOTHER_APP"),
     ("no app", lambda: signed(iss=None), "TOKEN_OF_ANOTHER_APP"),
     ("another user", lambda: signed(sub="bob"), "TOKEN_OF_ANOTHER_USER"),
-    ("no user", lambda: signed(sub=None), "TOKEN_OF_ANOTHER_USER"),
+    ("no user", lambda: signed(sub=None), "TOKEN_INVALID"),
+    ("no id of a user", lambda: signed(sub=""), "TOKEN_INVALID"),
     ("a user that is no string", lambda: signed(sub=7), "TOKEN_INVALID"),
     ("another type", lambda: signed(tokenType="app"), "TOKEN_INVALID"),
     ("another key", lambda: signed("another"), "TOKEN_INVALID"),
@@ -115,3 +116,23 @@ def test_without_a_secret_everybody_is_whoever_he_says() -> None:
     assert development.is_development
     assert development.identify("", "alice").seconds is None
     assert development.identify("anything", "bob").user_id == "bob"
+
+
+@pytest.mark.parametrize("user", ["alice", "we/ird %41 ü", "development:", "x" * 255])
+def test_a_token_alone_says_who(user: str) -> None:
+    assert AUTHENTICATOR.holder(mint_token("demo", user, SECRET)).user_id == user
+    development = Authenticator("demo", None)
+    assert development.holder(development.boken(user)).user_id == user
+    assert development.holder(signed("any secret", sub=user)).user_id == user
+
+
+@pytest.mark.parametrize("token", ["", "development:", "alice", signed(sub=None), "a.b.c"])
+def test_without_a_secret_a_token_alone_must_name_somebody(token: str) -> None:
+    with pytest.raises(Unauthorized) as refused:
+        Authenticator("demo", None).holder(token)
+    assert refused.value.code == "TOKEN_INVALID"
+
+
+def test_a_boken_is_nothing_to_a_server_with_a_secret() -> None:
+    with pytest.raises(Unauthorized):
+        AUTHENTICATOR.holder(AUTHENTICATOR.boken("alice"))

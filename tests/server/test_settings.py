@@ -67,6 +67,9 @@ def test_every_name_of_this_machine_will_do(host: str) -> None:
         ("DATABASE", "postgresql://localhost/rtflow"),
         ("MAX_FRAME_BYTES", "2000000"),
         ("TOKEN_LEEWAY", "-1"),
+        ("PUBLIC_URL", "chat.example.org"),
+        ("PUBLIC_URL", "https://chat.example.org/?x"),
+        ("MAX_FILE_BYTES", "0"),
         ("CONFIG", "/nowhere/rtflow.toml"),
     ],
 )
@@ -90,6 +93,18 @@ def test_a_file_that_is_not_toml_is_named(tmp_path: Path) -> None:
     config.write_text("port = = 1\n")
     with pytest.raises(ValueError, match=r"rtflow\.toml.*line 1"):
         Settings(config=config)
+
+
+def test_files_are_beside_the_database_unless_they_are_put_elsewhere(tmp_path: Path) -> None:
+    assert Settings(database="chat.db").file_folder == Path("chat.db-files")
+    assert Settings(database=":memory:").file_folder is None
+    assert Settings(database=":memory:", files=tmp_path).file_folder == tmp_path
+    assert Settings(database="chat.db", files=tmp_path).file_folder == tmp_path
+
+
+def test_endings_of_files_are_taken_as_people_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RTFLOW_FILE_TYPES", '[".PNG", "pdf"]')
+    assert Settings().file_types == frozenset({"png", "pdf"})
 
 
 def test_every_setting_says_what_it_is() -> None:

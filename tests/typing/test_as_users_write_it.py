@@ -68,4 +68,6 @@ async def never_run(session: rtflow.Session) -> None:
     await session.current_user.set(nmae="Alice")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await session.current_user.create_if_not_exists()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await session.conversation("lunch").set(access="None")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await session.conversation("lunch").send(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await session.conversation("lunch").message("m1").edit(cutsom={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     session.conversation("lunch").id = "dinner"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]

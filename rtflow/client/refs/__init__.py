@@ -2,7 +2,8 @@
 
 from rtflow.client.refs.conversations import ConversationRef, Conversations
 from rtflow.client.refs.messages import MessageRef, Messages
-from rtflow.client.refs.participants import ParticipantRef
+from rtflow.client.refs.participants import ParticipantRef, Participants
+from rtflow.client.refs.reactions import ReactionsRef
 from rtflow.client.refs.ref import Ref
 from rtflow.client.refs.users import UserRef
 from rtflow.client.refs.windows import LiveWindow
@@ -14,6 +15,8 @@ __all__ = [
     "MessageRef",
     "Messages",
     "ParticipantRef",
+    "Participants",
+    "ReactionsRef",
     "Ref",
     "UserRef",
 ]

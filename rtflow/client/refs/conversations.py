@@ -9,14 +9,21 @@ from msgspec import UNSET, UnsetType
 
 from rtflow.client.live import Live
 from rtflow.client.mirror import Mirror
+from rtflow.client.refs.content import Content, blocks_of
+from rtflow.client.refs.marks import mark_as_typing, unmarked
 from rtflow.client.refs.messages import MessageRef, Messages, idempotency_key
-from rtflow.client.refs.participants import ParticipantRef, act
+from rtflow.client.refs.participants import ParticipantRef, Participants, act
 from rtflow.client.refs.ref import LiveRef, watching
 from rtflow.client.refs.users import UserRef
 from rtflow.client.refs.windows import LiveWindow, checked_count
-from rtflow.client.state.views import ConversationView, ListView, TotalView, UnreadView
+from rtflow.client.state.views import (
+    ConversationView,
+    ListView,
+    TotalView,
+    TypingView,
+    UnreadView,
+)
 from rtflow.errors import Conflict, Forbidden, RtflowError
-from rtflow.model.content import TextBlock
 from rtflow.model.filters import ALL, Filter, as_filter
 from rtflow.model.ids import checked_id
 from rtflow.model.params import (
@@ -28,7 +35,7 @@ from rtflow.model.params import (
     SendMessage,
     checked,
 )
-from rtflow.model.snapshots import ConversationSnapshot, Window
+from rtflow.model.snapshots import ConversationSnapshot, TypingSnapshot, Window
 from rtflow.wire.endpoints import (
     CREATE_CONVERSATION,
     MARK_READ,
@@ -65,6 +72,23 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         """Its messages."""
         return Messages(self._mirror, self.id)
 
+    @cached_property
+    def participants(self) -> Participants:
+        """Who is in it."""
+        return Participants(self._mirror, self.id)
+
+    @cached_property
+    def typing(self) -> Live[TypingSnapshot | None]:
+        """Who is writing at this moment, I myself aside; None when I am not in it."""
+        return watching(self._mirror, TypingView.of(self.id))
+
+    def message(self, id: str) -> MessageRef:
+        """Return a ref to the message with this `id`, be there one or not.
+
+        Raises `TypeError` or `ValueError` for what cannot be an id.
+        """
+        return MessageRef(self._mirror, self.id, checked_id(id, "a message id"))
+
     def participant(self, user: str | UserRef) -> ParticipantRef:
         """Return a ref to somebody's membership; `user` is an id or a ref."""
         id = user.id if isinstance(user, UserRef) else checked_id(user, "a user id")
@@ -97,26 +121,43 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
             if not isinstance(refused, Forbidden) or changes.get(refused.code, True):
                 raise refused
 
-    async def send(self, text: str, *, custom: dict[str, str] | None = None) -> MessageRef:
-        """Send a message of plain text, and return a ref to it.
+    async def send(
+        self,
+        content: Content,
+        *,
+        referenced_message: str | MessageRef | None = None,
+        custom: dict[str, str] | None = None,
+    ) -> MessageRef:
+        """Send a message, and return a ref to it.
 
-        Raises `TypeError` or `ValueError` for a text or `custom` that cannot be sent, and a
-        `RequestRefused`: `Forbidden` when I am not in the conversation or may only read.
+        `content` is a text with markup (`*bold*`; see `rtflow.parse_markup`, with `links=False`),
+        an `rtflow.TextBlock`, `SendFileBlock` or `LocationBlock`, or up to 20 of these blocks. To
+        send a text as it is, put it into a `TextBlock`. `referenced_message` is what it replies to:
+        a ref or an id. `custom` is data of the application, text by key.
+
+        Raises `TypeError` or `ValueError` for what cannot be sent, and a `RequestRefused`:
+        `Forbidden` when I am not in the conversation or may only read.
         """
-        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users
-            raise TypeError(f"a message is a str, not {type(text).__name__}")
-        if not text:
-            raise ValueError("a message is not empty")
-        fields = {} if custom is None else {"custom": custom}
-        params = checked(
-            SendMessage,
-            "conversation.send",
-            content=(TextBlock((text,)),),
-            idempotency_key=idempotency_key(),
-            **fields,
-        )
+        call = "conversation.send"
+        fields: dict[str, object] = {"content": blocks_of(content, call, links=False)}
+        if custom is not None:
+            fields["custom"] = custom
+        if referenced_message is not None:
+            fields["referenced_message_id"] = self._id_of(referenced_message)
+        params = checked(SendMessage, call, idempotency_key=idempotency_key(), **fields)
         sent = await self._mirror.ask(SEND_MESSAGE, (self.id,), params)
+        unmarked(self._mirror, self.id)
         return MessageRef(self._mirror, self.id, sent.id)
+
+    def _id_of(self, message: str | MessageRef) -> str:
+        if not isinstance(message, MessageRef):
+            return checked_id(message, "referenced_message")
+        if message.conversation_id != self.id:
+            raise ValueError(
+                f"referenced_message is of the conversation {message.conversation_id!r}, "
+                f"and cannot be replied to in {self.id!r}"
+            )
+        return message.id
 
     async def mark_as_read(self) -> None:
         """Mark as read what has been said so far; what comes in the meantime stays unread.
@@ -130,6 +171,15 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         """Mark as unread; the number of unread messages stays. Raises as `mark_as_read`."""
         side = await self._mirror.side(self.id)
         await self._mark(MARK_UNREAD, side.read_until if side else UNSET)
+
+    async def mark_as_typing(self) -> None:
+        """Tell the others that I am writing; it is forgotten after 10 s, or when I send a message.
+
+        Call it at each keystroke: at most one request in 5 s is sent. It means nothing later, so it
+        is given up in silence when the connection is lost or does not come in time. Raises a
+        `RequestRefused`: `Forbidden` or `NotFound` when I am not in the conversation.
+        """
+        await mark_as_typing(self._mirror, self.id)
 
     async def _mark(self, endpoint: AnyEndpoint, until: int | UnsetType) -> None:
         await self._mirror.ask(endpoint, (self.id,), MarkParams(until=until))

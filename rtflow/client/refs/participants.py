@@ -1,14 +1,13 @@
-"""Participants: who is in a conversation, and what they may do there.
-
-Not here yet: reading and watching them.
-"""
+"""Participants: who is in a conversation, and what they may do there."""
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Literal, Unpack
+from typing import Final, Literal, Unpack
 
 from rtflow.client.mirror import Mirror
-from rtflow.client.refs.ref import Ref
+from rtflow.client.refs.ref import LiveRef
+from rtflow.client.refs.windows import LiveWindow, checked_count
+from rtflow.client.state.views import ParticipantsView, ParticipantView
 from rtflow.errors import Conflict, NotFound, RequestRefused, refusal
 from rtflow.model.params import (
     Empty,
@@ -18,16 +17,20 @@ from rtflow.model.params import (
     ParticipantParams,
     checked,
 )
+from rtflow.model.snapshots import ParticipantSnapshot, Window
 from rtflow.wire.endpoints import DELETE_PARTICIPANT, PARTICIPANTS
 
-__all__ = ["ParticipantRef", "act"]
+__all__ = ["ParticipantRef", "Participants", "act"]
+
+DEFAULT_LENGTH: Final = 10
 
 
-class ParticipantRef(Ref):
-    """Somebody's membership of a conversation."""
+class ParticipantRef(LiveRef[ParticipantSnapshot | None]):
+    """Somebody's membership of a conversation; None when the user is not in it, or I am not."""
 
     def __init__(self, mirror: Mirror, conversation_id: str, user_id: str) -> None:
-        self._mirror, self._names = mirror, (conversation_id, user_id)
+        view = ParticipantView.of(conversation_id, user_id)
+        super().__init__(mirror, view, conversation_id, user_id)
 
     @property
     def conversation_id(self) -> str:
@@ -71,6 +74,21 @@ class ParticipantRef(Ref):
         actions = (ParticipantAction(id=self.user_id, method=method, params=params),)
         (refused,) = await act(self._mirror, self.conversation_id, actions)
         return refused
+
+
+class Participants(LiveRef[Window[ParticipantSnapshot] | None]):
+    """Who is in a conversation, whoever joined last first; None when I am not.
+
+    Watching it is watching the first 10; `window(n)` is for other lengths, and for more of them.
+    """
+
+    def __init__(self, mirror: Mirror, conversation_id: str) -> None:
+        view = ParticipantsView.of(conversation_id, DEFAULT_LENGTH)
+        super().__init__(mirror, view, conversation_id)
+
+    def window(self, n: int = DEFAULT_LENGTH) -> LiveWindow[Window[ParticipantSnapshot] | None]:
+        """Make a window of the first `n`; fewer than 1 is a `ValueError`, no int a `TypeError`."""
+        return LiveWindow(self._mirror, ParticipantsView.of(self._names[0], checked_count(n)))
 
 
 async def act(

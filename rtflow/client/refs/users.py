@@ -1,16 +1,18 @@
 """Users: who takes part."""
 
 from contextlib import suppress
+from functools import cached_property
 from typing import Unpack
 
 from msgspec import structs
 
+from rtflow.client.live import Live
 from rtflow.client.mirror import Mirror
-from rtflow.client.refs.ref import LiveRef
-from rtflow.client.state.views import UserView
+from rtflow.client.refs.ref import LiveRef, watching
+from rtflow.client.state.views import OnlineView, UserView
 from rtflow.errors import Conflict
 from rtflow.model.params import CreateUser, CreateUserFields, SetUser, SetUserFields, checked
-from rtflow.model.snapshots import UserSnapshot
+from rtflow.model.snapshots import UserOnlineSnapshot, UserSnapshot
 from rtflow.wire.endpoints import CREATE_USER, SET_USER
 
 __all__ = ["UserRef"]
@@ -28,6 +30,11 @@ class UserRef(LiveRef[UserSnapshot | None]):
     def id(self) -> str:
         """The user's id."""
         return self._names[0]
+
+    @cached_property
+    def online(self) -> Live[UserOnlineSnapshot | None]:
+        """Whether the user has a connection at this moment; None while there is no such user."""
+        return watching(self._mirror, OnlineView.of(self.id))
 
     async def create_if_not_exists(self, **fields: Unpack[CreateUserFields]) -> None:
         """Create the user, or leave it as it is if there is one with this id.

@@ -1,7 +1,7 @@
 """Conversations as I see them: one by one, in lists by filter, and my unread total.
 
-Not here: their messages (messages.py). An entity is kept while it is wanted for itself or stands in
-a list.
+Not here: their messages (messages.py), what is asked and shown of them (sides.py). An entity is
+kept while it is wanted for itself or stands in a list.
 
 Lists (protocol.md 6, 10): each event is checked against every list, so a conversation moves in, out
 and within. An event about a conversation that no list holds may move it into one; only the server
@@ -17,16 +17,18 @@ from typing import TypeAlias
 from msgspec import UNSET, UnsetType
 
 from rtflow.client.state.keys import Key, ListKey, SideKey, TotalKey
-from rtflow.client.state.portraits import patched
+from rtflow.client.state.portraits import conversation_snapshot, patched
 from rtflow.client.state.span import Span
 from rtflow.model.entities import Conversation, Page
 from rtflow.model.events import ConversationDiff, ParticipantDiff, SideDiff
 from rtflow.model.filters import ConversationFilter, alternatives, matches
+from rtflow.model.snapshots import ConversationSnapshot, MessageSnapshot
 
 __all__ = ["MAX_TOTAL_PAGES", "Conversations", "Diff"]
 
 MAX_TOTAL_PAGES = 100  # of unread conversations; what lies beyond is not counted
 Diff: TypeAlias = SideDiff | ConversationDiff | ParticipantDiff
+Portrait: TypeAlias = tuple[Conversation, MessageSnapshot | None, ConversationSnapshot]
 
 
 class Conversations:
@@ -36,6 +38,7 @@ class Conversations:
         "_counts",
         "_known",
         "_pages",
+        "_portraits",
         "cursor",
         "lists",
         "sides",
@@ -53,11 +56,13 @@ class Conversations:
         self.writing = Counter[str]()
         """Those that this session is writing to: how many requests are under way."""
         self._known: dict[str, Conversation | None] = {}
+        self._portraits: dict[str, Portrait] = {}
         self.forget()
 
     def forget(self) -> None:
         """Know nothing any more."""
         self._known.clear()
+        self._portraits.clear()
         self.lists.clear()
         self.strangers.clear()
         self._counts: dict[str, int] | None = None
@@ -69,6 +74,13 @@ class Conversations:
     def get(self, id: str) -> Conversation | UnsetType | None:
         """The conversation; None: I am not in it; `UNSET`: not known."""
         return self._known.get(id, UNSET)
+
+    def portrait(self, side: Conversation, last: MessageSnapshot | None) -> ConversationSnapshot:
+        """What users see of a conversation that is kept; made anew only when either changed."""
+        made = self._portraits.get(side.id)
+        if made is None or made[0] is not side or made[1] is not last:
+            made = self._portraits[side.id] = (side, last, conversation_snapshot(side, last))
+        return made[2]
 
     def put(
         self, id: str, now: Conversation | None, trusted: ListKey | None = None
@@ -94,7 +106,7 @@ class Conversations:
         if is_kept:
             self._known[id] = now
         else:
-            self._known.pop(id, None)
+            self._lose(id)
         yield from waiting
         if self._count(id, 0 if now is None else now.unread_message_count):
             yield TotalKey()
@@ -172,7 +184,11 @@ class Conversations:
         """Forget those of these conversations that nothing holds any more."""
         for id in ids:
             if id not in self.sides and not any(id in span for span in self.lists.values()):
-                self._known.pop(id, None)
+                self._lose(id)
+
+    def _lose(self, id: str) -> None:
+        self._known.pop(id, None)
+        self._portraits.pop(id, None)
 
     def _count(self, id: str, unread: int) -> bool:
         if self._counts is None:

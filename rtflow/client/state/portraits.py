@@ -3,7 +3,8 @@
 Not here: which entities are known (state.py). Everything in a snapshot is frozen, all the way down.
 """
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 from msgspec import UNSET, Struct, structs
 
@@ -19,17 +20,40 @@ from rtflow.model.content import (
     TextBlock,
     plaintext,
 )
-from rtflow.model.entities import Conversation, Message, User
+from rtflow.model.entities import (
+    Conversation,
+    Message,
+    Participant,
+    ReactionDiff,
+    ReactionSummary,
+    User,
+)
 from rtflow.model.frozen import EMPTY, FrozenDict, merged
-from rtflow.model.snapshots import ConversationSnapshot, MessageSnapshot, UserSnapshot
+from rtflow.model.snapshots import (
+    ConversationSnapshot,
+    MessageSnapshot,
+    ParticipantSnapshot,
+    ReactionSummarySnapshot,
+    ReferencedMessageSnapshot,
+    UserSnapshot,
+)
 
-__all__ = ["conversation_snapshot", "message_snapshot", "patched", "user_snapshot"]
+__all__ = [
+    "conversation_snapshot",
+    "frozen_content",
+    "message_snapshot",
+    "participant_snapshot",
+    "patched",
+    "referenced_snapshot",
+    "user_snapshot",
+]
 
 E = TypeVar("E", bound=Struct)
+NO_REACTION: Final = ReactionSummary(created_at=0, count=0, current_user_reacted=False)
 
 
 def patched(entity: E, diff: Struct) -> E:
-    """Apply a diff: `custom` merges. Returns the entity itself if nothing differs."""
+    """Apply a diff: maps in it merge. Returns the entity itself if nothing differs."""
     changes: dict[str, object] = {}
     for field in diff.__struct_fields__:
         value = getattr(diff, field)
@@ -38,6 +62,8 @@ def patched(entity: E, diff: Struct) -> E:
         old = getattr(entity, field)
         if field == "custom":
             value = merged(old, value)
+        elif field == "reactions":
+            value = _reacted(old, value)
         if value != old:
             changes[field] = value
     return structs.replace(entity, **changes) if changes else entity
@@ -56,18 +82,66 @@ def user_snapshot(user: User) -> UserSnapshot:
     )
 
 
-def message_snapshot(message: Message, sender: UserSnapshot | None) -> MessageSnapshot:
+def message_snapshot(
+    message: Message,
+    sender: UserSnapshot | None,
+    referenced: ReferencedMessageSnapshot | None = None,
+) -> MessageSnapshot:
     """What users see of a message."""
     return MessageSnapshot(
         id=message.id,
         type=message.type,
         sender=sender,
-        content=tuple(map(_frozen_block, message.content)),
+        content=frozen_content(message.content),
         plaintext=plaintext(message.content),
         custom=_frozen(message.custom),
         created_at=message.created_at,
         edited_at=message.edited_at,
         origin=message.origin,
+        referenced_message=referenced,
+        reactions=_reactions(message),
+    )
+
+
+def referenced_snapshot(message: Message, sender: UserSnapshot | None) -> ReferencedMessageSnapshot:
+    """What users see of a message where another one replies to it."""
+    return ReferencedMessageSnapshot(
+        id=message.id,
+        type=message.type,
+        sender=sender,
+        content=frozen_content(message.content),
+        plaintext=plaintext(message.content),
+        custom=_frozen(message.custom),
+        created_at=message.created_at,
+        edited_at=message.edited_at,
+        origin=message.origin,
+        referenced_message_id=message.referenced_message_id,
+        reactions=_reactions(message),
+    )
+
+
+def _reacted(
+    known: Mapping[str, ReactionSummary], diff: Mapping[str, ReactionDiff | None]
+) -> dict[str, ReactionSummary]:
+    """Merge what changed, emoji by emoji. What is new and does not come whole is left out."""
+    found = dict(known)
+    for emoji, change in diff.items():
+        if change is None or change.count == 0:
+            found.pop(emoji, None)
+        elif emoji in found:
+            found[emoji] = patched(found[emoji], change)
+        elif UNSET not in (change.created_at, change.count, change.current_user_reacted):
+            found[emoji] = structs.replace(NO_REACTION, **structs.asdict(change))
+    return found
+
+
+def _reactions(message: Message) -> tuple[ReactionSummarySnapshot, ...]:
+    order = sorted(message.reactions.items(), key=lambda item: (item[1].created_at, item[0]))
+    return tuple(
+        ReactionSummarySnapshot(
+            emoji=emoji, count=it.count, current_user_reacted=it.current_user_reacted
+        )
+        for emoji, it in order
     )
 
 
@@ -92,8 +166,20 @@ def conversation_snapshot(it: Conversation, last: MessageSnapshot | None) -> Con
     )
 
 
+def participant_snapshot(it: Participant, user: UserSnapshot | None) -> ParticipantSnapshot:
+    """What users see of a membership."""
+    return ParticipantSnapshot(
+        user=user, access=it.access, notify=it.notify, joined_at=it.joined_at
+    )
+
+
 def _frozen(custom: dict[str, str]) -> FrozenDict[str, str]:
     return FrozenDict(custom) if custom else EMPTY
+
+
+def frozen_content(content: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Return the content of a message so that nothing in it can be changed."""
+    return tuple(map(_frozen_block, content))
 
 
 def _frozen_block(block: Block) -> Block:

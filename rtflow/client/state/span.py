@@ -1,4 +1,4 @@
-"""Span: the newest part of an ordered list, as far as it is known.
+"""Span: the first part of an ordered list, as far as it is known.
 
 Not here: what the items are; a span holds their ids. Invariant: every item of the list whose place
 is not beyond `floor` is in the span; when `cursor` is None, every item of the list.
@@ -10,21 +10,30 @@ from typing import TypeAlias
 
 from msgspec import UNSET, UnsetType
 
+from rtflow.client.state.asks import Gap
+
 __all__ = ["Place", "Span"]
 
-Place: TypeAlias = tuple[int, str]  # minus the time (newest first), then the id
+Place: TypeAlias = tuple[int, str]  # the time (newest first: minus the time), then the id
 
 
 class Span:
-    """Ids in order: newest first, those of the same millisecond by id.
+    """Ids in order: newest (or oldest) first, those of the same millisecond by id.
 
     `cursor` asks the server for what comes next: None when there is nothing, `UNSET` when there may
     be something and only reading from the start would tell.
     """
 
-    __slots__ = ("_floor", "_order", "_places", "cursor")
+    __slots__ = ("_floor", "_order", "_places", "_sign", "cursor")
 
-    def __init__(self, at: Iterable[tuple[str, int]] = (), cursor: str | UnsetType | None = None):
+    def __init__(
+        self,
+        at: Iterable[tuple[str, int]] = (),
+        cursor: str | UnsetType | None = None,
+        *,
+        oldest_first: bool = False,
+    ):
+        self._sign = 1 if oldest_first else -1
         self._order: list[Place] = []
         self._places: dict[str, Place] = {}
         self._floor: Place | None = None
@@ -33,12 +42,12 @@ class Span:
 
     @property
     def ids(self) -> Sequence[str]:
-        """All ids, newest first."""
+        """All ids, in order."""
         return [id for _, id in self._order]
 
     @property
     def first(self) -> str | None:
-        """The newest one's id, if there is one."""
+        """The first one's id, if there is one."""
         return self._order[0][1] if self._order else None
 
     @property
@@ -56,13 +65,28 @@ class Span:
         """The first `n` ids."""
         return [id for _, id in self._order[:n]]
 
+    def has(self, n: int) -> bool:
+        """Whether the first `n` are known, or all when there are fewer."""
+        return self.is_whole or len(self._order) >= n
+
+    def ends_within(self, n: int) -> bool:
+        """Whether the first `n` are all there are."""
+        return self.is_whole and len(self._order) <= n
+
+    def gap(self, n: int) -> Gap | None:
+        """Return what has to be read to know the first `n`, if anything."""
+        if self.has(n):
+            return None
+        assert self.cursor is not None
+        return Gap(self.cursor, n if self.cursor is UNSET else n - len(self._order))
+
     def reaches(self, time: int, id: str) -> bool:
         """Whether an item at this time belongs to the part that is known."""
-        return self.is_whole or (self._floor is not None and (-time, id) <= self._floor)
+        return self.is_whole or (self._floor is not None and (self._sign * time, id) <= self._floor)
 
     def put(self, id: str, time: int) -> bool:
         """Put an item where it belongs by now. False: that is beyond the part that is known."""
-        place = (-time, id)
+        place = (self._sign * time, id)
         if self._places.get(id) == place:
             return True
         self.remove(id)
@@ -85,7 +109,7 @@ class Span:
 
         An empty one is the last one, whatever its cursor says: or one would read on for ever.
         """
-        page = [(-time, id) for id, time in at]
+        page = [(self._sign * time, id) for id, time in at]
         if page:
             self._floor = page[-1] if self._floor is None else max(self._floor, page[-1])
         for place in page:

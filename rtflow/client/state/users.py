@@ -3,22 +3,32 @@
 Senders come with answers before anybody holds them. They wait as hints until they are held.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from msgspec import UNSET, UnsetType
 
+from rtflow.client.state.asks import FROM_START, Ask, Gap, Topic, batches
+from rtflow.client.state.keys import Key, UserKey
+from rtflow.client.state.noun import Notes, Noun
 from rtflow.client.state.portraits import patched, user_snapshot
-from rtflow.model.entities import User
-from rtflow.model.events import UserDiff
+from rtflow.model.entities import Message, User
+from rtflow.model.events import UserCreated, UserEdited
+from rtflow.model.params import UserIds
 from rtflow.model.snapshots import UserSnapshot
+from rtflow.wire.endpoints import GET_USERS, UNWATCH_USER, WATCH_USERS
 
 __all__ = ["Users"]
 
 
-class Users:
-    """Users by id. None: there is no such user. What changes something returns whether it did."""
+class Users(Noun[UserKey]):
+    """Users by id. None: there is no such user."""
 
-    __slots__ = ("_held", "_hints", "_known")
+    kinds = (UserKey,)
+    answers = (GET_USERS,)
+    events = (UserCreated, UserEdited)
 
-    def __init__(self) -> None:
+    def __init__(self, notes: Notes) -> None:
+        super().__init__(notes)
         self._held: set[str] = set()
         self._known: dict[str, UserSnapshot | None] = {}
         self._hints: dict[str, UserSnapshot | None] = {}
@@ -27,48 +37,81 @@ class Users:
         """The user; `UNSET`: not known."""
         return self._known.get(id, UNSET)
 
-    def hold(self, id: str) -> bool:
-        """Keep a user from now on."""
-        self._held.add(id)
-        return id in self._hints and id not in self._known and self._set(id, self._hints[id])
+    def sender(self, message: Message) -> UserSnapshot | UnsetType | None:
+        """Who has sent a message; None: the system, or somebody who is gone."""
+        return None if message.sender_id is None else self._known.get(message.sender_id, UNSET)
 
-    def drop(self, id: str) -> None:
-        """Forget a user."""
-        self._held.discard(id)
-        self._known.pop(id, None)
+    def load(self, id: str, user: User | None) -> None:
+        """Take what a user is now."""
+        if id in self._held:
+            self._set(id, user_snapshot(user) if user else None)
+
+    def meet(self, id: str, user: User | None) -> None:
+        """Take what a user was in an answer about something else; what is known is fresher."""
+        if id in self._known:
+            return
+        if id in self._held:
+            self.load(id, user)
+        else:
+            self._hints[id] = user_snapshot(user) if user else None
+
+    # What a noun does
+
+    def topic(self, key: UserKey) -> Topic:
+        """See `Noun`."""
+        return Topic(WATCH_USERS, UNWATCH_USER, (key.id,))
+
+    def hold(self, key: UserKey) -> None:
+        """See `Noun`."""
+        id = key.id
+        self._held.add(id)
+        if id in self._hints and id not in self._known:
+            self._set(id, self._hints[id])
+
+    def drop(self, key: UserKey) -> None:
+        """See `Noun`."""
+        self._held.discard(key.id)
+        self._known.pop(key.id, None)
 
     def forget(self) -> None:
-        """Know nothing any more."""
+        """See `Noun`."""
         self._known.clear()
 
     def forget_hints(self) -> None:
-        """Whoever was met and is not held by now is not wanted."""
+        """What came along and is not held by now is not wanted."""
         self._hints.clear()
 
-    def load(self, id: str, user: User | None) -> bool:
-        """Take what a user is now."""
-        return id in self._held and self._set(id, user_snapshot(user) if user else None)
+    def gap(self, key: UserKey) -> Gap | None:
+        """See `Noun`."""
+        return None if key.id in self._known else FROM_START
 
-    def meet(self, id: str, user: User | None) -> bool:
-        """Take what a user was in an answer about something else; what is known is fresher."""
-        if id in self._known:
-            return False
-        if id in self._held:
-            return self.load(id, user)
-        self._hints[id] = user_snapshot(user) if user else None
-        return False
+    def reads(
+        self, keys: Sequence[UserKey], gaps: Mapping[Key, Gap], *, expand: bool
+    ) -> Iterator[Ask]:
+        """See `Noun`: many in one request."""
+        for batch in batches(keys):
+            yield Ask(GET_USERS, (), UserIds(ids=tuple(key.id for key in batch)), tuple(batch))
 
-    def created(self, id: str, user: User) -> bool:
-        """A user came into being."""
-        return self.get(id) is None and self.load(id, user)
+    def take(self, ask: Ask, result: dict[str, User] | None) -> None:
+        """See `Noun`."""
+        found = result or {}
+        for id in ask.params.ids:
+            self.load(id, found.get(id))
 
-    def edited(self, id: str, diff: UserDiff) -> bool:
-        """A user changed."""
-        user = self._known.get(id)
-        return user is not None and self._set(id, patched(user, diff))
+    def apply(self, event: UserCreated | UserEdited) -> None:
+        """See `Noun`."""
+        known = self._known.get(event.user_id, UNSET)
+        if isinstance(event, UserCreated):
+            if known is None:
+                self.load(event.user_id, event.state)
+        elif known:
+            self._set(event.user_id, patched(known, event.diff))
 
-    def _set(self, id: str, user: UserSnapshot | None) -> bool:
-        if self._known.get(id, UNSET) == user:
-            return False
-        self._known[id] = user
-        return True
+    def show(self, key: UserKey, n: int = 1) -> UserSnapshot | UnsetType | None:
+        """See `Noun`."""
+        return self.get(key.id)
+
+    def _set(self, id: str, user: UserSnapshot | None) -> None:
+        if self._known.get(id, UNSET) != user:
+            self._known[id] = user
+            self._notes.touch(UserKey(id))

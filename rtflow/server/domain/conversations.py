@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 from rtflow.model.entities import Access
 from rtflow.model.events import ConversationDiff, ConversationEdited
 from rtflow.model.params import ConversationParams
+from rtflow.server.domain.indexing import index_conversation
 from rtflow.server.domain.merging import changed, map_diff, merge_map, put
 from rtflow.server.domain.permissions import (
     Standing,
@@ -110,6 +111,7 @@ def _create(
         now,
         actor,
     )
+    yield from index_conversation(conversation_id, new.subject)
     return Outcome(Done())  # nobody is in it, so there is nobody to tell
 
 
@@ -135,6 +137,8 @@ def _edit(conversation_id: str, params: ConversationParams, rules: Rules) -> Ste
         conversation_id,
         *_columns(new),
     )
+    if new.subject != old.subject:
+        yield from index_conversation(conversation_id, new.subject)
     diff = ConversationDiff(
         subject=changed(old.subject, new.subject),
         photo_url=changed(old.photo_url, new.photo_url),

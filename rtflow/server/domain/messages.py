@@ -1,8 +1,10 @@
-"""Messages: saying something, and reading what was said.
+"""Messages: what was said, as one reader sees it: a page, one of them, the newest of many
+conversations.
 
-A message writes the same few rows however many participants there are: unread counts come from
-numbers (sides.py). Within a conversation the time of a message is later than that of any message,
-joining and reading mark before it.
+A reply names what it replies to only while that is there. That is asked when it is read, so taking
+back a message costs the same however many have replied to it.
+
+Not here: saying something and taking it back (saying.py), reacting to it (reactions.py).
 """
 
 from collections.abc import Sequence
@@ -10,40 +12,40 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from rtflow.errors import BadRequest
+from rtflow.errors import NotFound
 from rtflow.model.content import Block
-from rtflow.model.entities import Access, Message, Origin, Page, User
-from rtflow.model.events import MessageCreated
-from rtflow.model.params import ListPage, SendMessage
-from rtflow.server.domain.content import checked_content
+from rtflow.model.entities import Message, Origin, Page, User
+from rtflow.model.params import ListPage
 from rtflow.server.domain.conversations import standing_of
 from rtflow.server.domain.many import rows_among
-from rtflow.server.domain.merging import merge_map
 from rtflow.server.domain.paging import LATEST, Position, Time, place, resume
-from rtflow.server.domain.permissions import (
-    Standing,
-    may_see_conversation,
-    may_send_message,
-    require,
-)
-from rtflow.server.domain.rules import Rules
+from rtflow.server.domain.permissions import may_see_conversation, require
+from rtflow.server.domain.tallies import NONE, own_emoji, summaries
 from rtflow.server.domain.users import UserRow
-from rtflow.server.store.interface import Entry, Outcome, SideTouched, Steps, one, rows, run
-from rtflow.wire.codec import decoder, encode
-from rtflow.wire.endpoints import Sent
+from rtflow.server.store.interface import Steps, one, rows
+from rtflow.wire.codec import decoder
 
-__all__ = ["last_messages", "messages", "send_message"]
-
-DAY: Final = 24 * 60 * 60 * 1000  # milliseconds
+__all__ = [
+    "MessageRow",
+    "last_messages",
+    "message",
+    "message_row",
+    "messages",
+    "messages_by_ids",
+    "newest_row",
+]
 
 COLUMNS: Final = (
-    "m.id, m.sender_id, m.custom, m.created_at, m.edited_at, m.referenced_message_id,"
-    " m.origin, m.content"
+    "m.id, m.sender_id, m.custom, m.created_at, m.edited_at,"
+    " (SELECT r.id FROM messages r WHERE r.id = m.referenced_message_id),"
+    " m.origin, m.content, m.reactions"
 )
 PAGE: Final = (
     f"SELECT {COLUMNS} FROM messages m WHERE m.conversation_id = ?1 AND m.created_at < ?2"
     " ORDER BY m.created_at DESC LIMIT ?3"
 )
+BY_IDS: Final = f"SELECT {COLUMNS} FROM messages m WHERE m.id IN ({{ids}})"
+ONE: Final = f"SELECT {COLUMNS} FROM messages m WHERE m.id = ?1 AND m.conversation_id = ?2"
 LAST: Final = (
     f"SELECT {COLUMNS}, c.id, u.id, u.name, u.role, u.custom, u.locale, u.photo_url,"
     " u.welcome_message FROM conversations c"
@@ -65,123 +67,60 @@ class Before(Position, frozen=True, tag="messages"):
 _before = decoder(Before)
 
 
-def send_message(
-    actor: str, conversation_id: str, message_id: str, params: SendMessage, now: int, rules: Rules
-) -> Steps[Outcome[Sent]]:
-    """Say something; `message_id` is new. The sender counts as having read everything before it."""
-    key = params.idempotency_key or None
-    stage = yield from one(
-        _Stage,
-        "SELECT p.access, c.last_number, coalesce(c.last_message_at, 0),"
-        " (SELECT max(q.read_until) FROM participants q WHERE q.conversation_id = ?1),"
-        " (SELECT max(q.joined_at) FROM participants q WHERE q.user_id = ?2),"
-        " (SELECT k.message_id FROM sent_keys k"
-        " WHERE k.conversation_id = ?1 AND k.user_id = ?2 AND k.key = ?3 AND k.at > ?4)"
-        " FROM participants p JOIN conversations c ON c.id = p.conversation_id"
-        " WHERE p.conversation_id = ?1 AND p.user_id = ?2",
-        conversation_id,
-        actor,
-        key,
-        now - DAY,
-    )
-    require(may_send_message(Standing.inside(stage.access) if stage else Standing.STRANGER))
-    assert stage is not None, "who may send is inside"
-    if stage.sent_before is not None:
-        return Outcome(Sent(stage.sent_before))
-    content = checked_content(params.content, rules.max_message_length)
-    custom = merge_map({}, params.custom, rules.max_custom_bytes)
-    referenced = params.referenced_message_id or None
-    if referenced is not None:
-        yield from _must_be_here(conversation_id, referenced)
-    number = stage.last_number + 1
-    before = max(stage.last_message_at, stage.read_until, stage.joined_at)
-    created_at = max(now, before + 1)
-    yield from run(
-        "INSERT INTO messages (id, conversation_id, number, created_at, sender_id, origin,"
-        " referenced_message_id, content, custom) VALUES (?1, ?2, ?3, ?4, ?5, 'web', ?6, ?7, ?8)",
-        message_id,
-        conversation_id,
-        number,
-        created_at,
-        actor,
-        referenced,
-        content,
-        encode(custom).decode(),
-    )
-    yield from run(
-        "UPDATE conversations SET last_number = ?2, last_message_at = ?3 WHERE id = ?1",
-        conversation_id,
-        number,
-        created_at,
-    )
-    yield from run(
-        "UPDATE participants SET read_number = ?3, read_until = ?4, deleted_unread = 0,"
-        " marked_unread = 0 WHERE conversation_id = ?1 AND user_id = ?2",
-        conversation_id,
-        actor,
-        number,
-        created_at,
-    )
-    if key is not None:
-        yield from run(
-            "INSERT INTO sent_keys (conversation_id, user_id, key, message_id, at)"
-            " VALUES (?1, ?2, ?3, ?4, ?5)"
-            " ON CONFLICT (conversation_id, user_id, key)"
-            " DO UPDATE SET message_id = excluded.message_id, at = excluded.at",
-            conversation_id,
-            actor,
-            key,
-            message_id,
-            now,
-        )
-    message = Message(
-        id=message_id,
-        sender_id=actor,
-        custom=custom,
-        created_at=created_at,
-        referenced_message_id=referenced,
-        content=params.content,
-    )
-    said = MessageCreated(conversation_id=conversation_id, message_id=message_id, state=message)
-    return Outcome(Sent(message_id), (Entry(said), Entry(SideTouched(conversation_id))))
-
-
 def messages(actor: str, conversation_id: str, params: ListPage) -> Steps[Page[Message]]:
     """Return a page of what was said, newest first."""
     before = resume(_before, params.cursor)
     require(may_see_conversation((yield from standing_of(actor, conversation_id))))
     found = yield from rows(
-        _MessageRow,
+        MessageRow,
         PAGE,
         conversation_id,
         before.created_at if before else LATEST,
         params.limit + 1,  # one more tells whether there is more
     )
-    shown = tuple(_message(row) for row in found[: params.limit])
+    shown = tuple((yield from _seen_by(actor, found[: params.limit])))
     more = len(found) > params.limit
     return Page(shown, place(Before(shown[-1].created_at)) if more else None)
 
 
-def last_messages(conversation_ids: Sequence[str]) -> Steps[dict[str, Message]]:
+def message(actor: str, conversation_id: str, message_id: str) -> Steps[Message]:
+    """Return one message."""
+    require(may_see_conversation((yield from standing_of(actor, conversation_id))))
+    row = yield from message_row(conversation_id, message_id)
+    (seen,) = yield from _seen_by(actor, [row])
+    return seen
+
+
+def messages_by_ids(reader: str, ids: Sequence[str]) -> Steps[dict[str, Message]]:
+    """Return those of the messages that exist, by id. Whether he may see them: search.py."""
+    found = yield from rows_among(MessageRow, BY_IDS, ids=ids)
+    return {it.id: it for it in (yield from _seen_by(reader, found))}
+
+
+def last_messages(reader: str, conversation_ids: Sequence[str]) -> Steps[dict[str, Message]]:
     """Return the newest message of each of these conversations that has one, with its sender."""
     found = yield from rows_among(_LastRow, LAST, ids=conversation_ids)
+    seen = yield from _seen_by(reader, found)
     return {
-        row.conversation_id: structs.replace(_message(row), sender=row.sender()) for row in found
+        row.conversation_id: structs.replace(it, sender=row.sender())
+        for row, it in zip(found, seen, strict=True)
     }
 
 
-class _Stage(Struct, frozen=True):
-    """What a message needs to know of its conversation and its sender."""
-
-    access: Access
-    last_number: int
-    last_message_at: int
-    read_until: int  # the latest of all participants
-    joined_at: int  # the sender's latest, anywhere: what is said now is newer
-    sent_before: str | None  # the message that had this key
+def message_row(conversation_id: str, message_id: str) -> Steps["MessageRow"]:
+    """Find a message of a conversation. Refuses if it is not there."""
+    row = yield from one(MessageRow, ONE, message_id, conversation_id)
+    if row is None:
+        raise NotFound("MESSAGE_NOT_FOUND", f"there is no message {message_id!r} in it")
+    return row
 
 
-class _MessageRow(Struct, frozen=True):
+def newest_row(conversation_id: str) -> Steps["MessageRow | None"]:
+    """Find the newest message of a conversation."""
+    return (yield from one(MessageRow, PAGE, conversation_id, LATEST, 1))
+
+
+class MessageRow(Struct, frozen=True):
     """`COLUMNS`, in their order."""
 
     id: str
@@ -192,9 +131,25 @@ class _MessageRow(Struct, frozen=True):
     referenced_message_id: str | None
     origin: Origin
     content: str
+    reactions: str
+
+    def message(self, own: frozenset[str] = frozenset()) -> Message:
+        """Return the message as somebody sees it who has added these emoji to it."""
+        return Message(
+            id=self.id,
+            type="SystemMessage" if self.sender_id is None else "UserMessage",
+            sender_id=self.sender_id,
+            custom=_texts.decode(self.custom),
+            created_at=self.created_at,
+            edited_at=self.edited_at,
+            referenced_message_id=self.referenced_message_id,
+            origin=self.origin,
+            content=_content.decode(self.content),
+            reactions=summaries(self.reactions, own),
+        )
 
 
-class _LastRow(_MessageRow, frozen=True):
+class _LastRow(MessageRow, frozen=True):
     conversation_id: str
     user_id: str | None  # null: the sender is gone, and so are the columns below
     name: str
@@ -219,33 +174,7 @@ class _LastRow(_MessageRow, frozen=True):
         return row.user()
 
 
-class _Id(Struct, frozen=True):
-    id: str
-
-
-def _message(row: _MessageRow) -> Message:
-    return Message(
-        id=row.id,
-        type="SystemMessage" if row.sender_id is None else "UserMessage",
-        sender_id=row.sender_id,
-        custom=_texts.decode(row.custom),
-        created_at=row.created_at,
-        edited_at=row.edited_at,
-        referenced_message_id=row.referenced_message_id,
-        origin=row.origin,
-        content=_content.decode(row.content),
-    )
-
-
-def _must_be_here(conversation_id: str, message_id: str) -> Steps[None]:
-    row = yield from one(
-        _Id,
-        "SELECT id FROM messages WHERE id = ?1 AND conversation_id = ?2",
-        message_id,
-        conversation_id,
-    )
-    if row is None:
-        raise BadRequest(
-            "REFERENCED_MESSAGE_NOT_FOUND",
-            f"there is no message {message_id!r} in this conversation",
-        )
+def _seen_by(reader: str, found: Sequence[MessageRow]) -> Steps[list[Message]]:
+    """Return messages as somebody sees them, in the same order."""
+    own = yield from own_emoji(reader, [row.id for row in found if row.reactions != NONE])
+    return [row.message(own.get(row.id, frozenset())) for row in found]

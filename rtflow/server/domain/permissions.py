@@ -15,8 +15,11 @@ __all__ = [
     "Standing",
     "may_add_participant",
     "may_create_conversation",
+    "may_delete_message",
     "may_edit_conversation",
+    "may_edit_message",
     "may_edit_participant",
+    "may_react",
     "may_remove_participant",
     "may_see_conversation",
     "may_send_message",
@@ -141,6 +144,42 @@ def may_send_message(actor: Standing) -> RequestRefused | None:
     if actor is Standing.WRITER:
         return None
     return Forbidden("UNAUTHORIZED_TO_SEND", "with Read access you cannot send messages")
+
+
+def may_edit_message(actor: Standing, *, own: bool) -> RequestRefused | None:
+    """May he change a message that he has said (`own`), or somebody else, or nobody?"""
+    if not actor.is_inside:
+        return _no_conversation()
+    if actor is Standing.WRITER and own:
+        return None
+    return Forbidden(
+        "UNAUTHORIZED_TO_EDIT_MESSAGE",
+        "you can edit your own messages only, and only with ReadWrite access",
+    )
+
+
+def may_delete_message(actor: Standing, *, own: bool) -> RequestRefused | None:
+    """May he take back a message that he has said (`own`), or somebody else, or nobody?"""
+    if not actor.is_inside:
+        return _no_conversation()
+    if actor is Standing.WRITER and own:
+        return None
+    return Forbidden(
+        "UNAUTHORIZED_TO_DELETE_MESSAGE",
+        "you can delete your own messages only, and only with ReadWrite access",
+    )
+
+
+def may_react(actor: Standing, *, himself: bool) -> RequestRefused | None:
+    """May he add or remove a reaction of his own (`himself`), or of somebody else?"""
+    if not actor.is_inside:
+        return _no_conversation()
+    if actor is Standing.WRITER and himself:
+        return None
+    return Forbidden(
+        "UNAUTHORIZED_TO_REACT",
+        "you can add and remove your own reactions only, and only with ReadWrite access",
+    )
 
 
 def _no_conversation() -> RequestRefused:

@@ -1,13 +1,15 @@
 """Reading marks: up to where somebody has read, and what he marked as unread.
 
 The position is two values that move together, and never back: a number, from which unread counts
-come, and a time, which the others see.
+come, and a time, which the others see. Of the messages that are there, those up to the number are
+those up to the time; others were deleted, and of these the ones above the number are counted.
 """
 
 from msgspec import UNSET, Struct
 
 from rtflow.model.entities import Access
 from rtflow.model.params import MarkParams
+from rtflow.server.domain.activity import touch_activity
 from rtflow.server.domain.permissions import Standing, may_see_conversation, require
 from rtflow.server.domain.rules import Rules
 from rtflow.server.store.interface import Entry, Outcome, SideTouched, Steps, one, run
@@ -30,6 +32,9 @@ def mark_read(
     else:
         number = max(mark.read_number, (yield from _number_at(conversation_id, read_until)))
         deleted_unread = mark.deleted_unread
+        if deleted_unread and number > mark.read_number:
+            left = yield from _said_between(conversation_id, mark.read_until, read_until)
+            deleted_unread -= number - mark.read_number - left
     if (read_until, number, 0) == (mark.read_until, mark.read_number, mark.marked_unread):
         return Outcome(Done())
     before = yield from everyone_read_until(conversation_id)
@@ -42,6 +47,7 @@ def mark_read(
         read_until,
         deleted_unread,
     )
+    yield from touch_activity(conversation_id)
     after = yield from everyone_read_until(conversation_id)
     touched = SideTouched(conversation_id, actor if after == before else None)
     return Outcome(Done(), (Entry(touched),))
@@ -60,6 +66,7 @@ def mark_unread(
         conversation_id,
         actor,
     )
+    yield from touch_activity(conversation_id)
     return Outcome(Done(), (Entry(SideTouched(conversation_id, actor)),))
 
 
@@ -114,5 +121,21 @@ def _number_at(conversation_id: str, at: int) -> Steps[int]:
         " ORDER BY created_at DESC LIMIT 1",
         conversation_id,
         at,
+    )
+    return row.number if row else 0
+
+
+def _said_between(conversation_id: str, after: int, until: int) -> Steps[int]:
+    """Count the messages that are there, after a time and until another.
+
+    That is what somebody has read just now, so all his reading costs by what he reads.
+    """
+    row = yield from one(
+        _Number,
+        "SELECT count(*) FROM messages"
+        " WHERE conversation_id = ?1 AND created_at > ?2 AND created_at <= ?3",
+        conversation_id,
+        after,
+        until,
     )
     return row.number if row else 0

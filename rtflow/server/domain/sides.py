@@ -1,10 +1,10 @@
 """Sides: a conversation as one of its participants sees it, and lists of them.
 
 An unread count is a subtraction: the number of the newest message, less the number up to which this
-participant has read, less those that were deleted in between. Nothing is counted when it is read,
-and nothing is written per participant when a message comes.
+participant has read, less those that were deleted in between. Nothing is counted when it is read.
 
-Not here: what changes a side (messages.py, reading.py, participants.py).
+Not here: which conversations are on a page (activity.py), what changes a side (messages.py,
+reading.py, participants.py).
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from rtflow.model.entities import Access, Conversation, Notify, Page
 from rtflow.model.events import SideDiff
 from rtflow.model.filters import ALL, Filter, alternatives, matches
 from rtflow.model.params import ConversationPage, Expand
+from rtflow.server.domain.activity import ACTIVITY, PAGE, UNREAD, UNREAD_PAGE
 from rtflow.server.domain.many import rows_among
 from rtflow.server.domain.messages import last_messages
 from rtflow.server.domain.paging import LATEST, Position, Time, place, resume
@@ -34,8 +35,6 @@ _texts = decoder(dict[str, str])
 _list = decoder(tuple[str, ...])
 _notify: Decoder[Notify] = decoder(Notify)
 
-ACTIVITY: Final = "coalesce(c.last_message_at, p.joined_at)"
-UNREAD: Final = "c.last_number - p.read_number - p.deleted_unread"
 EVERYONE: Final = (
     "(SELECT min(q.read_until) FROM participants q WHERE q.conversation_id = p.conversation_id)"
 )
@@ -47,19 +46,14 @@ SIDE_OF: Final = (
     f"SELECT {SIDE} FROM participants p JOIN conversations c ON c.id = p.conversation_id"
     " WHERE p.conversation_id = ?1 AND p.user_id = ?2"
 )
-NARROWED_PAGE: Final = (  # first which conversations, with little in hand, then all of those
-    f"SELECT {SIDE} FROM ("
-    f"SELECT p.conversation_id AS id, {ACTIVITY} AS activity"
-    " FROM participants p JOIN conversations c ON c.id = p.conversation_id"
-    f" WHERE p.user_id = ?1 AND ({ACTIVITY} < ?2 OR {ACTIVITY} = ?2 AND c.id > ?3){{narrowed}}"
-    " ORDER BY activity DESC, id LIMIT ?4"
-    ") AS page"
+SIDES: Final = (  # first which conversations, with little in hand, then all of those
+    f"SELECT {SIDE} FROM ({{page}}) AS page"
     " JOIN participants p ON p.conversation_id = page.id AND p.user_id = ?1"
     " JOIN conversations c ON c.id = page.id"
     " ORDER BY page.activity DESC, page.id"
 )
-PAGE: Final = NARROWED_PAGE.format(narrowed="")
-UNREAD_PAGE: Final = NARROWED_PAGE.format(narrowed=f" AND ({UNREAD} > 0 OR p.marked_unread > 0)")
+SIDES_OF_ALL: Final = SIDES.format(page=PAGE)
+SIDES_OF_UNREAD: Final = SIDES.format(page=UNREAD_PAGE)
 MARKS: Final = (
     f"SELECT p.user_id, {ACTIVITY}, {UNREAD}, p.marked_unread, p.read_until,"
     " (SELECT min(q.read_until) FROM participants q WHERE q.conversation_id = ?1)"
@@ -85,7 +79,7 @@ def conversation(actor: str, conversation_id: str, expand: Expand = ()) -> Steps
     side = yield from side_of(actor, conversation_id)
     require(may_see_conversation(Standing.inside(side.access) if side else Standing.STRANGER))
     assert side is not None, "who may see it is inside"
-    return (yield from _expanded([side], expand))[0]
+    return (yield from _expanded(actor, [side], expand))[0]
 
 
 def side_of(user_id: str, conversation_id: str) -> Steps[Conversation | None]:
@@ -104,7 +98,7 @@ def conversations(actor: str, params: ConversationPage) -> Steps[Page[Conversati
     cursor = None
     if len(found) > params.limit:  # one more tells whether there is more
         cursor = place(After(wanted, shown[-1].last_message_at, shown[-1].id))
-    return Page(tuple((yield from _expanded(shown, params.expand))), cursor)
+    return Page(tuple((yield from _expanded(actor, shown, params.expand))), cursor)
 
 
 def is_participant(conversation_id: str, user_id: str) -> Steps[bool]:
@@ -211,7 +205,7 @@ def _matching(
     found: list[Conversation] = []
     while True:
         batch = yield from rows(
-            _SideRow, UNREAD_PAGE if is_narrow else PAGE, user_id, activity, last, size
+            _SideRow, SIDES_OF_UNREAD if is_narrow else SIDES_OF_ALL, user_id, activity, last, size
         )
         found += [it for row in batch if matches(wanted, it := row.conversation())]
         if len(found) >= most or len(batch) < size:
@@ -220,9 +214,9 @@ def _matching(
         size = min(size * 2, LARGEST_BATCH)
 
 
-def _expanded(found: list[Conversation], expand: Expand) -> Steps[list[Conversation]]:
+def _expanded(reader: str, found: list[Conversation], expand: Expand) -> Steps[list[Conversation]]:
     """Add what was asked for besides."""
     if "lastMessage" not in expand:
         return found
-    newest = yield from last_messages([it.id for it in found])
+    newest = yield from last_messages(reader, [it.id for it in found])
     return [structs.replace(it, last_message=newest.get(it.id)) for it in found]

@@ -3,17 +3,21 @@
     <where the app is mounted>/public_api/v1/{app}/realtime/{user}
 
 It reads in the host's own task. Under our own host nothing else runs for a connection; under
-another one a second task writes (outlet.py).
+another one a second task writes (outlet.py). Our own host also notices a client that is gone
+without a word; of another one that is not known, so there a client has to say something from time
+to time, as clients do.
 
 Not here: what a client says (peer.py), tokens (session.py).
 Invariant: when the callable returns, nothing of its connection is left.
 """
 
+import asyncio
 import logging
 from asyncio import TaskGroup
 from functools import partial
+from urllib.parse import parse_qs
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from rtflow.errors import RequestRefused, ServerFailed
 from rtflow.server.gateway.node import Node
@@ -28,6 +32,7 @@ __all__ = ["Endpoint"]
 
 logger = logging.getLogger(__name__)
 
+LONGEST_CLIENT_ID = 64  # characters; they are the digits of a number
 RESTART = 1012, "the server restarts"
 
 
@@ -52,12 +57,14 @@ class Endpoint:
         limits, on_stuck = self._node.limits, partial(self._is_stuck, user_id)
         if (transport := transport_of(scope)) is not None:
             outlet = TransportOutlet(protocol, limits, on_stuck, transport)
-            await self._converse(Peer(self._node, user_id, protocol, outlet), receive)
+            peer = Peer(self._node, user_id, protocol, outlet, client_id_in(scope))
+            await self._converse(peer, receive)
         else:
             plain = AsgiOutlet(protocol, limits, on_stuck, send)
-            peer = Peer(self._node, user_id, protocol, plain)
+            peer = Peer(self._node, user_id, protocol, plain, client_id_in(scope))
             async with TaskGroup() as tasks:
-                reader = tasks.create_task(self._converse(peer, receive))
+                heard = impatient(receive, limits.silence)
+                reader = tasks.create_task(self._converse(peer, heard))
                 writer = tasks.create_task(plain.run())
                 reader.add_done_callback(lambda _: writer.cancel())
                 writer.add_done_callback(lambda _: reader.cancel())
@@ -97,6 +104,26 @@ class Endpoint:
     def _is_stuck(self, user_id: str, waiting: int) -> None:
         self._node.cut_off += 1
         logger.warning("cut off a connection of %r, which left %d bytes unread", user_id, waiting)
+
+
+def client_id_in(scope: Scope) -> str | None:
+    """Return the id that the official client gives itself, the same on all its connections."""
+    query: bytes = scope.get("query_string", b"")
+    (given, *_) = parse_qs(query.decode("latin-1")).get("talkjs-client-id", [""])
+    return given if 0 < len(given) <= LONGEST_CLIENT_ID else None
+
+
+def impatient(receive: Receive, seconds: float) -> Receive:
+    """Make a `receive` that takes silence for the end of the connection."""
+
+    async def receive_in_time() -> Message:
+        try:
+            async with asyncio.timeout(seconds):
+                return await receive()
+        except TimeoutError:
+            return {"type": "websocket.disconnect", "code": 1006}
+
+    return receive_in_time
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send, refusal: RequestRefused) -> None:

@@ -31,3 +31,21 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     authentication: float = 10
     """How long a connection may go without a valid token."""
+
+    silence: float = 60
+    """How long a connection may bring nothing before it counts as dead. Under our own host that is
+    the answer to its pings (gateway/uvicorn/limits.py); under another one a message of the client,
+    and clients send one every 25 s (protocol.md 2.3)."""
+
+    absence: float = 2
+    """How long a user counts as connected after his last connection has ended."""
+
+    typing: float = 10
+    """How long a mark of typing lasts that is not repeated."""
+
+    translation: float = 8
+    """How long a translation may take, waiting for its turn included. It is less than the 10 s for
+    which our client waits, so that it hears of a failure."""
+
+    translations: int = 16
+    """How many of them may be at work at a time."""

@@ -1,6 +1,7 @@
 """What all connections of this process share.
 
-Invariant: a connection is counted for its user from its first accepted token until it ends.
+Invariant: a connection is counted for its user from its first accepted token until it ends; who
+has one is connected, for all to see.
 """
 
 import time
@@ -11,10 +12,14 @@ from rtflow.server.auth import Authenticator
 from rtflow.server.domain.rules import Rules
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.fanout import Fanout
+from rtflow.server.gateway.journal import Journal
 from rtflow.server.gateway.limits import Limits
+from rtflow.server.gateway.points import Points
+from rtflow.server.gateway.signals import Signals
+from rtflow.server.gateway.translator import Translator
 from rtflow.server.store.interface import Store
 
-__all__ = ["Node"]
+__all__ = ["Node", "unix_ms"]
 
 
 def unix_ms() -> int:
@@ -30,19 +35,20 @@ class Node:
         *,
         store: Store,
         fanout: Fanout,
+        journal: Journal,
+        points: Points,
         eager: Eager,
         authenticator: Authenticator,
+        signals: Signals,
+        translator: Translator,
         limits: Limits,
         rules: Rules,
         clock: Callable[[], int] = unix_ms,
     ) -> None:
         self.store, self.fanout, self.eager = store, fanout, eager
-        self.authenticator, self.limits, self.rules, self.clock = (
-            authenticator,
-            limits,
-            rules,
-            clock,
-        )
+        self.journal, self.points = journal, points
+        self.authenticator, self.limits, self.rules = authenticator, limits, rules
+        self.signals, self.translator, self.clock = signals, translator, clock
         self.cut_off = 0  # clients that did not read
         self._connections: Counter[str] = Counter()
 
@@ -53,9 +59,12 @@ class Node:
     def count(self, user_id: str) -> None:
         """Count a connection. `uncount` must follow."""
         self._connections[user_id] += 1
+        if self._connections[user_id] == 1:
+            self.signals.came(user_id)
 
     def uncount(self, user_id: str) -> None:
         """A counted connection has ended."""
         self._connections[user_id] -= 1
         if not self._connections[user_id]:
             del self._connections[user_id]
+            self.signals.left(user_id)

@@ -2,11 +2,12 @@
 
 Requests begin in the order in which they arrive and are answered as they are done.
 Writes enter the store's queue without waiting for each other: group commit lives on that. A read
-begins when this connection's earlier writes have settled. What a connection watches is remembered;
-what its user may see is not, fanout.py asks at each delivery.
+or an errand begins when this connection's earlier writes have settled. What a connection watches is
+remembered; what its user may see is not, fanout.py asks at each delivery.
 
 Not here: bytes (rtflow.wire.server), what a request means (commands.py), in which order answers
-and events leave (ordering.py), tokens and time (session.py), sockets (endpoint.py).
+and events leave (ordering.py), what is told to whoever comes back (returning.py), tokens and time
+(session.py), sockets (endpoint.py).
 Invariants: every request is answered once, unless the connection ends first. Whatever one client
 sends, others do not notice.
 """
@@ -19,14 +20,16 @@ from functools import partial
 from typing import Any, Final
 
 from rtflow.errors import BadRequest, RequestRefused, ServerFailed
-from rtflow.server.gateway import commands
+from rtflow.server.domain.points import Client
+from rtflow.server.gateway import audience, commands
 from rtflow.server.gateway.audience import Topic
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.ordering import Ordering
 from rtflow.server.gateway.outlet import Outlet
+from rtflow.server.gateway.returning import Returning
 from rtflow.server.gateway.session import Session
 from rtflow.server.store.interface import Reading
-from rtflow.wire.endpoints import GET_USERS, PING, RENEW, Done, Kind
+from rtflow.wire.endpoints import GET_USERS, PING, RENEW, Done, Kind, Renewed
 from rtflow.wire.server import UNREADABLE_SEQ, Call, ServerProtocol, State
 
 __all__ = ["Peer"]
@@ -48,6 +51,8 @@ class Peer:
         "_ordering",
         "_outlet",
         "_protocol",
+        "_returning",
+        "_self",
         "_session",
         "_topics",
         "_unsettled",
@@ -55,11 +60,25 @@ class Peer:
         "user_id",
     )
 
-    def __init__(self, node: Node, user_id: str, protocol: ServerProtocol, outlet: Outlet) -> None:
+    def __init__(
+        self,
+        node: Node,
+        user_id: str,
+        protocol: ServerProtocol,
+        outlet: Outlet,
+        client_id: str | None = None,
+    ) -> None:
         self.user_id = user_id
         self._node, self._protocol, self._outlet = node, protocol, outlet
         self._session = Session(node, user_id, protocol, outlet)
         self._ordering = Ordering()
+        self._returning: Returning | None = None
+        if client_id is not None:
+            client = Client(client_id, user_id)
+            self._returning = Returning(
+                node, client, protocol, self._ordering, self._publish, self.leave
+            )
+        self._self = Topic(audience.Kind.SELF, user_id)
         self._topics = set[Topic]()
         self._is_over = False
         self._open = 0  # requests under way
@@ -82,6 +101,8 @@ class Peer:
             self._protocol.refuse(UNREADABLE_SEQ, error)
         elif (call := self._protocol.receive(message)) is not None:
             self._begin(call)
+        elif self._returning is not None:
+            self._returning.heard()
         self._outlet.wake()
 
     @property
@@ -103,10 +124,12 @@ class Peer:
 
     def end(self) -> None:
         """The connection is over: let go of everything. Idempotent."""
+        if self._returning is not None and not self._is_over:
+            self._returning.end()
         self._is_over = True
         self._session.end()
         self._outlet.end()
-        for topic in self._topics:
+        for topic in (self._self, *self._topics):
             self._node.fanout.unwatch(topic, self)
         self._topics.clear()
 
@@ -135,7 +158,7 @@ class Peer:
     def _begin(self, call: Call) -> None:
         try:
             match call.endpoint.kind:
-                case Kind.READ:
+                case Kind.READ | Kind.SIGNAL:
                     self._read(call)
                 case Kind.WRITE:
                     self._write(call)
@@ -150,7 +173,15 @@ class Peer:
         if call.endpoint is PING:
             self._protocol.answer(call.seq, DONE)
         elif (renewed := self._session.renew(call.params.token)) is not None:
-            self._protocol.answer(call.seq, renewed)
+            self._node.fanout.watch(self._self, self)
+            if self._returning is not None:
+                self._returning.admit(partial(self._welcome, call, renewed))
+            else:
+                self._welcome(call, renewed)
+
+    def _welcome(self, call: Call, renewed: Renewed) -> None:
+        self._protocol.answer(call.seq, renewed)
+        self._outlet.wake()
 
     def _watch(self, call: Call) -> None:
         topics = commands.watched(call, self.user_id)
@@ -166,6 +197,8 @@ class Peer:
                 self._topics.discard(topic)
                 self._node.fanout.unwatch(topic, self)
         self._protocol.answer(call.seq, DONE)
+        if self._returning is not None and call.endpoint.method == "SUBSCRIBE":
+            self._returning.subscribed(topics)
 
     def _add(self, topics: Iterable[Topic]) -> None:
         for topic in topics:
@@ -220,12 +253,24 @@ class Peer:
         self._add(topics[: max(0, room)])
 
     def _begin_read(self, call: Call) -> None:
-        self._ordering.begin_read()
-        self._node.eager.start(self._ask(call))
+        if call.endpoint in commands.ERRANDS:
+            self._node.eager.start(self._run(call))
+        else:
+            self._ordering.begin_read()
+            self._node.eager.start(self._ask(call))
+
+    async def _run(self, call: Call) -> None:
+        try:
+            done = await commands.errand(call, self.user_id, self._node)
+        except Exception as exc:
+            self._finish(call, exc)
+        else:
+            self._finish(call, done)
 
     async def _ask(self, call: Call) -> None:
         try:
-            reading = await self._node.store.read(commands.query(call, self.user_id))
+            query = commands.query(call, self.user_id, self._node.rules)
+            reading = await self._node.store.read(query)
         except Exception as exc:
             self._ordering.give_up_read()
             self._finish(call, exc)
@@ -233,9 +278,12 @@ class Peer:
             self._node.fanout.when(reading.number, partial(self._has_read, call, reading))
 
     def _has_read(self, call: Call, reading: Reading[Any]) -> None:
-        answer = partial(self._finish, call, reading.value)
+        answer = partial(self._finish_read, call, reading.value)
         if not self._ordering.end_read(reading.number, answer):
             self._node.eager.start(self._ask(call))
+
+    def _finish_read(self, call: Call, found: Any) -> None:
+        self._finish(call, commands.value_now(call, self.user_id, self._node, found))
 
     # Answers
 
@@ -249,6 +297,8 @@ class Peer:
             self._refuse(call, outcome)
         else:
             self._protocol.answer(call.seq, outcome)
+            if self._returning is not None:
+                self._returning.answered(call, outcome)
         self._outlet.wake()
 
     def _refuse(self, call: Call, error: Exception) -> None:

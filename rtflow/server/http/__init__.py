@@ -1,1 +1,1 @@
-"""What is asked by plain HTTP: is the app there, tokens, health."""
+"""What is asked by plain HTTP: is the app there, tokens, search, files, health."""

@@ -4,19 +4,23 @@ Ids may hold anything, slashes too, so they are taken from `raw_path`: from what
 where the app is mounted.
 """
 
+import re
 from ipaddress import ip_address
 from urllib.parse import quote, unquote
 
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from rtflow.errors import BadRequest, Forbidden, NotFound, RequestRefused
+from rtflow.errors import BadRequest, Forbidden, NotFound, RequestRefused, Unauthorized
 from rtflow.model.ids import checked_id
 from rtflow.server.auth import Authenticator
 from rtflow.wire.codec import encode
 from rtflow.wire.endpoints import Problem
 
-__all__ = ["ids_in", "json", "refused", "require_app"]
+__all__ = ["base_url", "caller", "ids_in", "json", "refused", "require_app"]
+
+HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
 def require_app(scope: Scope, app_id: str, authenticator: Authenticator) -> None:
@@ -27,6 +31,26 @@ def require_app(scope: Scope, app_id: str, authenticator: Authenticator) -> None
         raise Forbidden(
             "DEVELOPMENT_MODE", "without a secret, this server serves its own machine only"
         )
+
+
+def caller(request: Request, authenticator: Authenticator) -> str:
+    """Return who asks, by the token of a request to an app. Raises for other apps and no token."""
+    require_app(request.scope, request.path_params["app"], authenticator)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("TOKEN_REQUIRED", "give a token: `Authorization: Bearer ...`")
+    return authenticator.holder(token.strip()).user_id
+
+
+def base_url(request: Request) -> str:
+    """Return where the app is for this client: what it called the server, and where it is mounted.
+
+    Raises `BadRequest` when the server was called something that is no name.
+    """
+    host = request.headers.get("host", "")
+    if not HOST.fullmatch(host):
+        raise BadRequest("INVALID_HOST", "the Host of the request is no name of a server")
+    return f"{request.url.scheme}://{host}{request.scope.get('root_path', '').rstrip('/')}"
 
 
 def ids_in(scope: Scope, *template: str | None) -> list[str]:
@@ -67,4 +91,6 @@ def refused(refusal: RequestRefused) -> Response:
     response = json(Problem(refusal.code, refusal.reasons), refusal.status)
     if refusal.status == 503:
         response.headers["retry-after"] = "5"
+    elif refusal.status == 401:
+        response.headers["www-authenticate"] = "Bearer"
     return response

@@ -1,35 +1,40 @@
-"""The HTTP half of the API: does the app exist, tokens for development, health.
+"""The HTTP half of the API: all routes; does the app exist, tokens for development, health.
 
-    GET /api/v0/{app}                   200 if the app exists
-    GET /api/v0/{app}/bokens/{user}     a token, in development mode only
-    GET /healthz                        200 when the store reads and commits
+    GET  /api/v0/{app}                                   200 if the app exists
+    GET  /api/v0/{app}/bokens/{user}                     a token, in development mode only
+    GET  /public_api/v1/{app}/me/messages/search         search.py
+    GET  /public_api/v1/{app}/me/conversations/search
+    POST /public_api/v1/{app}/files                      uploads.py
+    GET  /public_api/v1/{app}/files/{token}/{name}       downloads.py
+    GET  /healthz                                        200 when the store reads and commits
 
 Not here: the websocket (gateway/endpoint.py), what a token is worth (rtflow.server.auth).
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from msgspec import Struct
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rtflow.errors import NotFound, RequestRefused, ServerFailed, Unauthorized, refusal
-from rtflow.server.auth import DEVELOPMENT_TOKEN, Authenticator
-from rtflow.server.http.requests import ids_in, json, refused, require_app
+from rtflow.errors import RequestRefused, ServerFailed, Unauthorized
+from rtflow.server.domain.search import ConversationSearch, MessageSearch
+from rtflow.server.http.downloads import Downloads
+from rtflow.server.http.refusals import HANDLERS, Faults
+from rtflow.server.http.requests import ids_in, json, require_app
+from rtflow.server.http.search import SearchPage
+from rtflow.server.http.site import Site
+from rtflow.server.http.uploads import Uploads
 from rtflow.server.store.awaited import committed, nothing
-from rtflow.server.store.interface import Steps, Store
+from rtflow.server.store.interface import Steps
 
 __all__ = ["http_app"]
-
-logger = logging.getLogger(__name__)
 
 PATIENCE = 5.0  # seconds that the store gets to show that it is well
 
@@ -48,10 +53,10 @@ class Health(Struct, frozen=True):
 
 
 class Routes:
-    """The handlers, and what they need. `store` gives None while the app does not run."""
+    """The handlers of what is small."""
 
-    def __init__(self, authenticator: Authenticator, store: Callable[[], Store | None]) -> None:
-        self._authenticator, self._store = authenticator, store
+    def __init__(self, site: Site) -> None:
+        self._site, self._authenticator = site, site.authenticator
 
     async def app(self, request: Request) -> Response:
         """Say that the app exists."""
@@ -60,19 +65,17 @@ class Routes:
 
     async def token(self, request: Request) -> Response:
         """Give a token to anybody on this machine; with a secret, to nobody."""
-        app_id, _ = ids_in(request.scope, "api", "v0", None, "bokens", None)
+        app_id, user_id = ids_in(request.scope, "api", "v0", None, "bokens", None)
         require_app(request.scope, app_id, self._authenticator)
         if not self._authenticator.is_development:
             raise Unauthorized(
                 "TOKEN_REQUIRED", "this app wants tokens signed with its secret (`rtflow token`)"
             )
-        return json(Boken(DEVELOPMENT_TOKEN))
+        return json(Boken(self._authenticator.boken(user_id)))
 
     async def health(self, _request: Request) -> Response:
         """Read the store and commit to it."""
-        store = self._store()
-        if store is None:
-            raise ServerFailed("NOT_RUNNING", "the app has not been started", status=503)
+        store = self._site.store
         try:
             async with asyncio.timeout(PATIENCE):
                 await store.read(_glance)
@@ -85,47 +88,28 @@ def _glance() -> Steps[None]:
     yield from ()
 
 
-async def _refuse(_request: Request, exc: Exception) -> Response:
-    assert isinstance(exc, RequestRefused)
-    return refused(exc)
-
-
-async def _refuse_plainly(request: Request, exc: Exception) -> Response:
-    """Give Starlette's own refusals, such as 404 and 405, the form of ours."""
-    assert isinstance(exc, HTTPException)
-    if exc.status_code == 404:
-        return refused(NotFound("UNKNOWN_PATH", f"there is nothing at {request.url.path[:200]}"))
-    code = exc.detail.upper().replace(" ", "_")
-    return refused(refusal(exc.status_code, code, (exc.detail,)))
-
-
-async def _fail(_request: Request, _exc: Exception) -> Response:
-    """Starlette hands the exception on to the host, which logs it."""
-    return refused(ServerFailed("INTERNAL", "the server failed on this request; its log says why"))
-
-
 def http_app(
-    authenticator: Authenticator,
-    store: Callable[[], Store | None],
-    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    site: Site, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
 ) -> Starlette:
     """Build the application for everything but websockets."""
-    routes = Routes(authenticator, store)
+    routes, uploads, downloads = Routes(site), Uploads(site), Downloads(site)
+    messages, conversations = SearchPage(site, MessageSearch), SearchPage(site, ConversationSearch)
     # Browsers ask before each request of the official client; tokens are no cookies, so any page
     # may.
     cors = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    here = "/public_api/v1/{app}"
     app = Starlette(
         routes=[
             Route("/api/v0/{app}", routes.app),
             Route("/api/v0/{app}/bokens/{user:path}", routes.token),
+            Route(f"{here}/me/messages/search", messages, methods=["GET"]),
+            Route(f"{here}/me/conversations/search", conversations, methods=["GET"]),
+            Route(f"{here}/files", uploads.receive, methods=["POST"]),
+            Route(f"{here}/files/{{token}}/{{name:path}}", downloads.send),
             Route("/healthz", routes.health),
         ],
-        middleware=[cors],
-        exception_handlers={
-            RequestRefused: _refuse,
-            HTTPException: _refuse_plainly,
-            Exception: _fail,
-        },
+        middleware=[cors, Middleware(Faults)],
+        exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False

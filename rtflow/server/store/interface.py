@@ -24,15 +24,18 @@ __all__ = [
     "Command",
     "Entry",
     "Outcome",
+    "ReactionsTouched",
     "Reading",
     "SideTouched",
     "Statement",
     "Steps",
     "Store",
+    "Touched",
     "UnusableDatabase",
     "one",
     "rows",
     "run",
+    "run_late",
 ]
 
 T = TypeVar("T")
@@ -63,10 +66,25 @@ class SideTouched(Struct, frozen=True, tag_field="type", tag="side.touched", ren
     user_id: str | None = None
 
 
+class ReactionsTouched(
+    Struct, frozen=True, tag_field="type", tag="reactions.touched", rename="camel"
+):
+    """An emoji was added to a message, or taken from it: how often it is there now, and whether the
+    receiver added it, is read when it is delivered, as one `message.edited` for each."""
+
+    conversation_id: str
+    message_id: str
+    emoji: str
+
+
+Touched: TypeAlias = SideTouched | ReactionsTouched
+"""What each receiver is told in his own way."""
+
+
 class Entry(Struct, frozen=True, omit_defaults=True):
     """One event of a change. `to`: only this user's connections; unset: all whom it entitles."""
 
-    event: Event | SideTouched
+    event: Event | Touched
     to: str | UnsetType = UNSET
 
 
@@ -78,11 +96,15 @@ class Change(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """One SQL statement with `?1`-style parameters. `kind`: the Struct that a row becomes."""
+    """One SQL statement with `?1`-style parameters. `kind`: the Struct that a row becomes.
+
+    `is_late`: it may wait until the end of the transaction, behind those of later commands.
+    """
 
     sql: str
     args: tuple[Any, ...]  # Any: what the driver binds (str, int, float, bytes, None)
     kind: type[Struct] | None
+    is_late: bool = False
 
 
 Steps: TypeAlias = Generator[Statement, Any, T]  # Any: the rows that the statement's kind promises
@@ -103,6 +125,14 @@ def rows(kind: type[S], sql: str, *args: object) -> Steps[list[S]]:
 def run(sql: str, *args: object) -> Steps[None]:
     """Write."""
     yield Statement(sql, args, None)
+
+
+def run_late(sql: str, *args: object) -> Steps[None]:
+    """Write what no command reads, nor depends on: at the end of the transaction if that is better.
+
+    SQLite's full-text index spills what it has gathered at each savepoint, so at each command.
+    """
+    yield Statement(sql, args, None, is_late=True)
 
 
 class Outcome(Struct, Generic[T], frozen=True):
@@ -145,8 +175,20 @@ class Store(Protocol):
         """Run a query that only reads, on the last committed state."""
         ...
 
+    async def search(self, query: Query[T]) -> Reading[T]:
+        """Run a query that may take long, as `read` does, beside all else.
+
+        Being cancelled stops it. It still ought to look at a bounded piece at a time: those of
+        several callers take turns.
+        """
+        ...
+
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:
         """Return the changes above a number, in order; None when the log does not reach back."""
+        ...
+
+    async def changes_at(self, numbers: Sequence[int]) -> Sequence[Change]:
+        """Return the changes with these numbers, in order, as far as the log still has them."""
         ...
 
     async def close(self) -> None:

@@ -37,11 +37,17 @@ class Seat:
 
 @dataclass
 class Said:
-    """A message."""
+    """A message. Each emoji began to be there at a time, and each who added it did so at one."""
 
     id: str
     sender: str
     at: int
+    text: str
+    reply_to: str | None
+    custom: dict[str, str] = field(default_factory=dict[str, str])
+    edited_at: int | None = None
+    began: dict[str, int] = field(default_factory=dict[str, int])
+    reactions: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
 
 
 @dataclass
@@ -173,6 +179,7 @@ class Chat:
     # Messages and marks
 
     def send(self, actor: str, room: str, message: str, key: str | None, to: str | None) -> str:
+        """Say "hello"."""
         there = self.inside(actor, room)
         if there.seats[actor].access == "Read":
             raise Refused("403 UNAUTHORIZED_TO_SEND")
@@ -183,7 +190,7 @@ class Chat:
         if to is not None and to not in [said.id for said in there.said]:
             raise Refused("400 REFERENCED_MESSAGE_NOT_FOUND")
         at = max([there.next_time(self.now), *self.joinings(actor)])
-        there.said.append(Said(message, actor, at))
+        there.said.append(Said(message, actor, at, "hello", to))
         for user, seat in there.seats.items():
             if user == actor:
                 seat.unread, seat.is_marked, seat.read_until = set(), False, at
@@ -192,6 +199,55 @@ class Chat:
         if key is not None:
             there.keys[actor, key] = (message, self.now)
         return message
+
+    def find(self, actor: str, room: str, message: str) -> Said:
+        """Return a message of a room that the actor is in."""
+        found = [said for said in self.inside(actor, room).said if said.id == message]
+        if not found:
+            raise Refused("404 MESSAGE_NOT_FOUND")
+        return found[0]
+
+    def edit_message(
+        self,
+        actor: str,
+        room: str,
+        message: str,
+        text: str | None,
+        custom: dict[str, str | None] | None,
+    ) -> None:
+        said = self.find(actor, room, message)
+        if said.sender != actor or self.rooms[room].seats[actor].access == "Read":
+            raise Refused("403 UNAUTHORIZED_TO_EDIT_MESSAGE")
+        old, new = (said.text, said.custom), (text or said.text, merge(said.custom, custom))
+        if new != old:
+            (said.text, said.custom), said.edited_at = new, max(self.now, said.at)
+
+    def delete_message(self, actor: str, room: str, message: str) -> None:
+        said = self.find(actor, room, message)
+        if said.sender != actor or self.rooms[room].seats[actor].access == "Read":
+            raise Refused("403 UNAUTHORIZED_TO_DELETE_MESSAGE")
+        self.rooms[room].said.remove(said)
+        for other in self.rooms[room].said:
+            if other.reply_to == message:
+                other.reply_to = None
+        for seat in self.rooms[room].seats.values():
+            seat.unread.discard(message)
+
+    def react(self, actor: str, room: str, message: str, emoji: str, user: str) -> None:
+        if self.inside(actor, room).seats[actor].access == "Read" or user != actor:
+            raise Refused("403 UNAUTHORIZED_TO_REACT")
+        said = self.find(actor, room, message)
+        if not said.reactions.setdefault(emoji, {}):
+            said.began[emoji] = self.now
+        said.reactions[emoji].setdefault(user, self.now)
+
+    def unreact(self, actor: str, room: str, message: str, emoji: str, user: str) -> None:
+        if self.inside(actor, room).seats[actor].access == "Read" or user != actor:
+            raise Refused("403 UNAUTHORIZED_TO_REACT")
+        said = self.find(actor, room, message)
+        if user not in said.reactions.get(emoji, {}):
+            raise Refused("404 REACTION_NOT_FOUND")
+        del said.reactions[emoji][user]
 
     def read(self, actor: str, room: str, until: int | None) -> None:
         there = self.inside(actor, room)

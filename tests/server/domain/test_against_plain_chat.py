@@ -1,4 +1,7 @@
-"""Random requests: the domain does what plain Python does, and its events tell all of it."""
+"""Random requests: the domain does what plain Python does, and its events tell all of it.
+
+What is done to messages is in test_talk.py.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,18 +17,23 @@ from rtflow.model.entities import Access, Conversation, Message, Notify, Partici
 from rtflow.model.events import (
     ConversationEdited,
     MessageCreated,
+    MessageDeleted,
+    MessageDiff,
+    MessageEdited,
     ParticipantCreated,
     ParticipantDeleted,
     ParticipantEdited,
+    ReactionAdded,
+    ReactionRemoved,
     SideCreated,
     SideDeleted,
     UserCreated,
     UserEdited,
 )
 from rtflow.model.frozen import merged
-from rtflow.server.store.interface import Entry, SideTouched
-from tests.server.domain.chat import DAY, Chat, Refused, Room
-from tests.server.domain.world import World, step
+from rtflow.server.store.interface import Entry, ReactionsTouched, SideTouched
+from tests.server.domain.chat import DAY, Chat, Refused, Room, Said
+from tests.server.domain.world import World, step, text
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
@@ -52,11 +60,49 @@ def answer(attempt: Callable[[], T]) -> T | str:
 
 
 class Viewer:
-    """A client: it holds what it read when it joined, and then only what it is told."""
+    """A client: it holds what it read when it joined, and then only what it is told.
+
+    By conversation: its side, all messages (oldest first), and besides the newest of them alone.
+    """
 
     def __init__(self) -> None:
         self.sides: dict[str, Conversation] = {}
+        self.said: dict[str, dict[str, Message]] = {}
         self.newest: dict[str, Message] = {}
+
+    def joins(self, room: str, said: tuple[Message, ...]) -> None:
+        self.said[room] = {message.id: message for message in reversed(said)}
+        if said:
+            self.newest[room] = said[0]
+
+    def leaves(self, room: str) -> None:
+        del self.sides[room]
+        self.said.pop(room, None)
+        self.newest.pop(room, None)
+
+    def hears(self, event: MessageCreated | MessageEdited | MessageDeleted) -> None:
+        room, message = event.conversation_id, event.message_id
+        if room not in self.said:
+            return
+        said = self.said[room]
+        match event:
+            case MessageCreated(state=state):
+                said[message] = self.newest[room] = state
+            case MessageEdited(diff=diff):
+                if message in said:
+                    said[message] = edited(said[message], diff)
+                if room in self.newest and self.newest[room].id == message:
+                    self.newest[room] = edited(self.newest[room], diff)
+            case MessageDeleted(new_last_message=last):
+                said.pop(message, None)
+                if room in self.newest and self.newest[room].id == message:
+                    assert last is not UNSET
+                    del self.newest[room]
+                    self.newest |= {room: last} if last else {}
+                for one, other in said.items():
+                    said[one] = without_reference(other, message)
+                if room in self.newest:
+                    self.newest[room] = without_reference(self.newest[room], message)
 
 
 class PlainChatAndDomain(RuleBasedStateMachine):
@@ -66,9 +112,12 @@ class PlainChatAndDomain(RuleBasedStateMachine):
         self.viewers = {user: Viewer() for user in USERS}
         self.people: dict[str, User] = {}
         self.sent: list[tuple[str, str, str]] = []
+        self.reactors: dict[tuple[str, str, str], dict[str, int]] = {}
         self.seats: dict[str, dict[str, Participant]] = {room: {} for room in ROOMS}
 
     def teardown(self) -> None:
+        self.the_events_are_delivered()
+        self.everybody_who_was_told_everything_knows_everything()
         self.world.database.close()
 
     def both(self, real: Callable[[], T], plain: Callable[[], T]) -> None:
@@ -215,20 +264,33 @@ class PlainChatAndDomain(RuleBasedStateMachine):
                 assert isinstance(entry.to, str)
                 viewer = self.viewers[entry.to]
                 viewer.sides[room] = side
-                newest = answer(lambda: self.world.messages(str(entry.to), room, limit=1))
-                if not isinstance(newest, str) and newest.data:  # it has not left again meanwhile
-                    viewer.newest[room] = newest.data[0]
+                said = answer(lambda: self.world.messages(str(entry.to), room, limit=100))
+                if not isinstance(said, str):  # it has not left again meanwhile
+                    viewer.joins(room, said.data)
             case SideDeleted(conversation_id=room):
                 assert isinstance(entry.to, str)
-                del self.viewers[entry.to].sides[room]
-                self.viewers[entry.to].newest.pop(room, None)
+                self.viewers[entry.to].leaves(room)
             case ConversationEdited(conversation_id=room, diff=diff):
                 for user in USERS:
                     self.edit_side(user, room, diff)
-            case MessageCreated(conversation_id=room, state=message):
+            case MessageCreated() | MessageEdited() | MessageDeleted():
                 for viewer in self.viewers.values():
-                    if room in viewer.sides:
-                        viewer.newest[room] = message
+                    viewer.hears(entry.event)
+                if isinstance(entry.event, MessageDeleted):
+                    gone = entry.event.conversation_id, entry.event.message_id
+                    self.reactors = {k: v for k, v in self.reactors.items() if k[:2] != gone}
+            case ReactionAdded(conversation_id=room, message_id=message, emoji=emoji):
+                who = self.reactors.setdefault((room, message, emoji), {})
+                who[entry.event.user_id] = entry.event.created_at
+            case ReactionRemoved(conversation_id=room, message_id=message, emoji=emoji):
+                del self.reactors[room, message, emoji][entry.event.user_id]
+            case ReactionsTouched(conversation_id=room, message_id=message, emoji=emoji):
+                readers = [user for user in USERS if room in self.viewers[user].said]
+                if (reacted := self.world.reacted(message, emoji, *readers)) is not None:
+                    for user in readers:
+                        now = reacted.diff(reacted.own[user])
+                        event = MessageEdited(conversation_id=room, message_id=message, diff=now)
+                        self.viewers[user].hears(event)
             case SideTouched(conversation_id=room, user_id=user):
                 candidates = USERS if user is None else [user]
                 for someone, marks in self.world.sides(room, *candidates).items():
@@ -274,11 +336,42 @@ class PlainChatAndDomain(RuleBasedStateMachine):
                 if side.last_message
             }
             for side in listed:
+                self.all_messages_are_right(user, side.id, list(viewer.said[side.id].values()))
                 seats = self.chat.rooms[side.id].seats
                 assert self.seats[side.id].keys() == seats.keys()
                 mine = self.seats[side.id][user]
                 assert (mine.access, mine.notify) == (side.access, side.notify)
                 assert mine.joined_at == side.joined_at
+
+    def all_messages_are_right(self, user: str, room: str, told: list[Message]) -> None:
+        assert told == list(self.world.messages(user, room, limit=100).data)[::-1]
+        said = self.chat.rooms[room].said
+        assert [message_facts(message) for message in told] == [
+            message_recount(it, user) for it in said
+        ]
+        for it in said:
+            assert self.world.message(user, room, it.id) in told
+            for emoji, users in it.reactions.items():
+                listed = self.world.reactions(user, room, it.id, emoji).data
+                right = sorted((at, who) for who, at in users.items())
+                assert [(one.created_at, one.user_id) for one in listed] == right
+                assert self.reactors.get((room, it.id, emoji), {}) == users
+
+
+def edited(message: Message, diff: MessageDiff) -> Message:
+    """Apply a diff of a message the way a client does."""
+    if diff.reactions is not UNSET:
+        found = {**message.reactions, **diff.reactions}
+        left = {emoji: summary for emoji, summary in found.items() if summary is not None}
+        message = structs.replace(message, reactions=left)
+    return changed(message, structs.replace(diff, reactions=UNSET))
+
+
+def without_reference(message: Message, gone: str) -> Message:
+    """Let a reply forget what it replies to if that is gone."""
+    if message.referenced_message_id != gone:
+        return message
+    return structs.replace(message, referenced_message_id=None)
 
 
 def changed(old: S, diff: Struct) -> S:
@@ -315,6 +408,39 @@ def recount(room: Room, user: str) -> dict[str, object]:
         "is_unread": bool(seat.unread) or seat.is_marked,
         "read_until": seat.read_until,
         "everyone_read_until": min(it.read_until for it in room.seats.values()),
+    }
+
+
+def message_facts(message: Message) -> dict[str, object]:
+    return {
+        "id": message.id,
+        "sender": message.sender_id,
+        "at": message.created_at,
+        "content": message.content,
+        "custom": message.custom,
+        "edited_at": message.edited_at,
+        "reply_to": message.referenced_message_id,
+        "reactions": {
+            emoji: (it.created_at, it.count, it.current_user_reacted)
+            for emoji, it in message.reactions.items()
+        },
+    }
+
+
+def message_recount(said: Said, user: str) -> dict[str, object]:
+    return {
+        "id": said.id,
+        "sender": said.sender,
+        "at": said.at,
+        "content": text(said.text),
+        "custom": said.custom,
+        "edited_at": said.edited_at,
+        "reply_to": said.reply_to,
+        "reactions": {
+            emoji: (said.began[emoji], len(users), user in users)
+            for emoji, users in said.reactions.items()
+            if users
+        },
     }
 
 

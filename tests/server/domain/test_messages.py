@@ -19,8 +19,8 @@ from rtflow.model.content import (
 from rtflow.model.entities import Message
 from rtflow.model.events import MessageCreated
 from rtflow.model.params import SendMessage
-from rtflow.server.domain.messages import DAY, send_message
 from rtflow.server.domain.rules import Rules
+from rtflow.server.domain.saying import DAY, send_message
 from rtflow.server.store.interface import SideTouched
 from tests.server.domain.world import World, refused, step, text
 

@@ -1,6 +1,8 @@
 """Participants: who joins whom, who edits whom, who leaves, and who is told."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rtflow.model.entities import Participant
 from rtflow.model.events import (
@@ -34,8 +36,8 @@ def test_who_joins_sees_the_conversation_and_the_others_see_him(world: World, me
     seen = world.see("eve", "lunch")
     assert (seen.joined_at, seen.read_until, seen.unread_message_count) == (5_000, 5_000, 0)
     assert world.told == [
-        Entry(ParticipantCreated(conversation_id="lunch", user_id="eve", state=eve)),
         Entry(SideCreated(conversation_id="lunch", state=seen), to="eve"),
+        Entry(ParticipantCreated(conversation_id="lunch", user_id="eve", state=eve)),
     ]
 
 
@@ -84,8 +86,8 @@ def test_each_step_has_its_own_answer_and_the_good_ones_stay(world: World) -> No
     ]
     assert world.see("eve", "lunch").access == "Read"
     assert [type(event).__name__ for event in world.take()] == [
-        "ParticipantCreated",
         "SideCreated",
+        "ParticipantCreated",
         "ParticipantEdited",
     ]
 
@@ -162,3 +164,109 @@ def test_no_two_of_a_users_joinings_have_the_same_time(world: World) -> None:
         world.start(room, "ada")
     times = [world.see("ada", room).joined_at for room in ("a", "b", "c")]
     assert times == sorted(set(times))
+
+
+# Reading who is in it
+
+
+def listed(world: World, limit: int) -> list[list[str]]:
+    """Return the ids on each page, as Ada sees them."""
+    page = world.participants("ada", "lunch", limit=limit)
+    pages = [[it.id for it in page.data]]
+    while page.cursor is not None:
+        page = world.participants("ada", "lunch", limit=limit, cursor=page.cursor)
+        pages.append([it.id for it in page.data])
+    return pages
+
+
+def test_who_joined_last_comes_first(world: World) -> None:
+    world.now = 500  # even when the clock has gone back
+    world.act("ada", "lunch", step("PUT", "eve", notify="MentionsOnly"))
+    seen = world.participants("bob", "lunch")
+    assert [it.id for it in seen.data] == ["eve", "bob", "ada"]
+    assert seen.cursor is None
+    eve = world.see("eve", "lunch").joined_at
+    assert seen.data[0] == Participant(
+        id="eve", access="ReadWrite", notify="MentionsOnly", joined_at=eve
+    )
+    assert listed(world, 1) == [["eve"], ["bob"], ["ada"]]
+    assert listed(world, 2) == [["eve", "bob"], ["ada"]]
+    assert listed(world, 3) == [["eve", "bob", "ada"]]
+
+
+def test_those_of_one_time_are_ordered_by_id_across_pages(world: World) -> None:
+    world.act("ada", "lunch", step("POST", "eve"))  # our own joinings never are; imported ones are
+    world.database.writer.execute("UPDATE participants SET joined_at = 7")
+    assert listed(world, 1) == [["ada"], ["bob"], ["eve"]]
+    assert listed(world, 2) == [["ada", "bob"], ["eve"]]
+
+
+def test_one_participant_can_be_read(world: World) -> None:
+    bob = world.participant("ada", "lunch", "bob")
+    assert (bob.id, bob.access, bob.notify) == ("bob", "Read", True)
+    assert world.participant("bob", "lunch", "bob") == bob
+    for user in ("eve", "nobody"):
+        with refused("404 PARTICIPANT_NOT_FOUND"):
+            world.participant("ada", "lunch", user)
+
+
+@pytest.mark.parametrize("room", ["lunch", "nowhere"])
+def test_who_is_in_a_conversation_is_for_its_participants(world: World, room: str) -> None:
+    world.remove("bob", "lunch", "bob")
+    for outsider in ("eve", "bob"):
+        with refused("404 CONVERSATION_NOT_FOUND"):
+            world.participants(outsider, room)
+        for user in ("ada", "eve", outsider, "nobody"):
+            with refused("404 CONVERSATION_NOT_FOUND"):
+                world.participant(outsider, room, user)
+
+
+def test_a_cursor_of_another_list_is_refused(world: World) -> None:
+    for room in ("a", "b"):
+        world.start(room, "ada", "bob")
+    other = world.page("ada", limit=1).cursor
+    own = world.participants("ada", "lunch", limit=1).cursor
+    assert own != other
+    for bad in ("nonsense", other):
+        with refused("400 INVALID_CURSOR"):
+            world.participants("ada", "lunch", cursor=bad)
+    with refused("400 INVALID_CURSOR"):
+        world.page("ada", cursor=own)
+
+
+CROWD = [f"user {n}" for n in range(8)]
+moves = st.lists(st.tuples(st.sampled_from(CROWD), st.sampled_from([0, 1, -5])), max_size=6)
+
+
+@given(limit=st.integers(1, 4), first=moves, between=st.lists(moves, max_size=10))
+@settings(max_examples=60, deadline=None)
+def test_paging_neither_skips_nor_repeats_anybody_while_others_come_and_go(
+    limit: int,
+    first: list[tuple[str, int]],
+    between: list[list[tuple[str, int]]],
+) -> None:
+    world = World()
+    world.start("lunch", "ada", *CROWD)
+    inside, stayed = set(CROWD), set(CROWD)
+
+    def come_and_go(some: list[tuple[str, int]]) -> None:
+        for user, later in some:
+            world.now += later
+            if user in inside:
+                world.remove("ada", "lunch", user)
+            else:
+                assert world.act("ada", "lunch", step("POST", user)) == ["200"]
+            inside.symmetric_difference_update({user})
+            stayed.discard(user)
+
+    come_and_go(first)
+    stayed = set(inside)
+    page = world.participants("ada", "lunch", limit=limit)
+    read = [it.id for it in page.data]
+    while page.cursor is not None:
+        come_and_go(between.pop() if between else [])
+        page = world.participants("ada", "lunch", limit=limit, cursor=page.cursor)
+        read += [it.id for it in page.data]
+    world.database.close()
+    assert len(read) == len(set(read))
+    assert stayed | {"ada"} <= set(read)

@@ -106,6 +106,21 @@ def test_marking_as_unread_loses_against_a_later_reading(
     assert bob(world)[:2] == (0, is_unread)
 
 
+def test_reading_in_part_counts_what_was_deleted_above_and_not_below(world: World) -> None:
+    world.send("ada", "lunch", "hello")  # the fourth, at 5000
+    for deleted in ("m1", "m3"):
+        world.delete_message("ada", "lunch", deleted)
+    assert bob(world)[0] == 2
+    world.read("bob", "lunch", 2_500)  # past m1
+    assert bob(world)[0] == 2
+    world.read("bob", "lunch", 3_500)  # past m2
+    assert bob(world)[0] == 1
+    world.read("bob", "lunch", 4_500)  # past m3
+    assert bob(world)[0] == 1
+    world.read("bob", "lunch")
+    assert bob(world)[0] == 0
+
+
 @pytest.mark.parametrize("mark", ["read", "unread"])
 def test_marks_are_for_participants_only(world: World, mark: str) -> None:
     world.create_user("eve", "eve")

@@ -1,6 +1,6 @@
 """World: the domain on a database in memory, one request at a time, with a clock that is told."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, TypeVar
@@ -10,12 +10,13 @@ from msgspec import UNSET, UnsetType
 
 from rtflow.errors import RequestRefused
 from rtflow.model.content import TextBlock
-from rtflow.model.entities import Conversation, Message, Page, User
+from rtflow.model.entities import Conversation, Message, Page, Participant, Reaction, User
 from rtflow.model.events import Event, SideDiff
 from rtflow.model.params import (
     ConversationPage,
     ConversationParams,
     CreateUser,
+    EditMessage,
     Expand,
     ListPage,
     MarkParams,
@@ -26,13 +27,21 @@ from rtflow.model.params import (
     SetUser,
 )
 from rtflow.server.domain.conversations import create_conversation, set_conversation
-from rtflow.server.domain.messages import messages, send_message
-from rtflow.server.domain.participants import delete_participant, participant_actions
+from rtflow.server.domain.messages import message, messages
+from rtflow.server.domain.participants import (
+    delete_participant,
+    participant,
+    participant_actions,
+    participants,
+)
+from rtflow.server.domain.reactions import add_reaction, reactions, remove_reaction
 from rtflow.server.domain.reading import mark_read, mark_unread
 from rtflow.server.domain.rules import Rules
+from rtflow.server.domain.saying import delete_message, edit_message, send_message
 from rtflow.server.domain.sides import conversation, conversations, sides
+from rtflow.server.domain.tallies import Reacted, reacted
 from rtflow.server.domain.users import create_user, set_user, users_by_ids
-from rtflow.server.store.interface import Command, Entry, Query, SideTouched
+from rtflow.server.store.interface import Command, Entry, Query, Touched
 from rtflow.server.store.sqlite.database import Database, drive, open_database
 from rtflow.server.store.sqlite.group import AnyAnswer, Group
 from rtflow.server.store.sqlite.log import last_number
@@ -60,10 +69,10 @@ class World:
     Users are spoken of first, as the actor. `told` are the entries since `take` was called last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str = ":memory:") -> None:
         self.rules, self.now = Rules(), 1_000
         self.told: list[Entry] = []
-        self.database: Database = open_database(":memory:")
+        self.database: Database = open_database(path)
         self._ids = count(1)
 
     def do(self, command: Command[T]) -> T:
@@ -73,6 +82,7 @@ class World:
         writer.execute("BEGIN")
         group = Group(writer, last_number(writer), self.now)
         group.run(command, answers.append)
+        group.finish()
         writer.execute("COMMIT")
         ((_, answer),) = group.answers
         for change in group.changes:
@@ -84,12 +94,22 @@ class World:
 
     def ask(self, query: Query[T]) -> T:
         """Run a query."""
-        return drive(query(), self.database.reader, lambda: pytest.fail("a query wrote"))
+        return drive(query(), self.database.reader, lambda _: pytest.fail("a query wrote"))
 
-    def take(self) -> list[Event | SideTouched]:
+    def take(self) -> list[Event | Touched]:
         """Return the events that were told since the last call."""
         told, self.told = self.told, []
         return [entry.event for entry in told]
+
+    def cost(self, request: Callable[[], object]) -> int:
+        """Return how many instructions of SQLite's a request takes."""
+        counted = count()
+        self.database.writer.set_progress_handler(lambda: next(counted) < 0, 1)
+        try:
+            request()
+        finally:
+            self.database.writer.set_progress_handler(None, 1)
+        return next(counted)
 
     # Users. Fields are parameters by their Python names: Any, the Structs check them
 
@@ -136,6 +156,12 @@ class World:
     def remove(self, actor: str, conversation: str, user: str) -> None:
         self.do(lambda: delete_participant(actor, conversation, user, self.now, self.rules))
 
+    def participants(self, actor: str, conversation: str, **fields: Any) -> Page[Participant]:
+        return self.ask(lambda: participants(actor, conversation, ListPage(**fields)))
+
+    def participant(self, actor: str, conversation: str, user: str) -> Participant:
+        return self.ask(lambda: participant(actor, conversation, user))
+
     def start(self, conversation: str, *users: str) -> None:
         """Let the first user make a conversation with all of them, who are made if need be."""
         for user in users:
@@ -156,6 +182,18 @@ class World:
         )
         return sent.id
 
+    def edit_message(
+        self, actor: str, conversation: str, message: str, *words: str, **fields: Any
+    ) -> None:
+        params = EditMessage(content=text(*words) if words else UNSET, **fields)
+        self.do(lambda: edit_message(actor, conversation, message, params, self.now, self.rules))
+
+    def delete_message(self, actor: str, conversation: str, message: str) -> None:
+        self.do(lambda: delete_message(actor, conversation, message, self.now, self.rules))
+
+    def message(self, actor: str, conversation: str, message_id: str) -> Message:
+        return self.ask(lambda: message(actor, conversation, message_id))
+
     def messages(self, actor: str, conversation: str, **fields: Any) -> Page[Message]:
         return self.ask(lambda: messages(actor, conversation, ListPage(**fields)))
 
@@ -166,6 +204,29 @@ class World:
     def unread(self, actor: str, conversation: str, until: int | UnsetType = UNSET) -> None:
         params = MarkParams(until=until)
         self.do(lambda: mark_unread(actor, conversation, params, self.now, self.rules))
+
+    # Reactions, of the actor if nobody else is named
+
+    def react(
+        self, actor: str, conversation: str, message: str, emoji: str, user: str | None = None
+    ) -> None:
+        ids = conversation, message, emoji, user or actor
+        self.do(lambda: add_reaction(actor, *ids, self.now, self.rules))
+
+    def unreact(
+        self, actor: str, conversation: str, message: str, emoji: str, user: str | None = None
+    ) -> None:
+        ids = conversation, message, emoji, user or actor
+        self.do(lambda: remove_reaction(actor, *ids, self.now, self.rules))
+
+    def reactions(
+        self, actor: str, conversation: str, message: str, emoji: str, **fields: Any
+    ) -> Page[Reaction]:
+        params = ListPage(**fields)
+        return self.ask(lambda: reactions(actor, conversation, message, emoji, params))
+
+    def reacted(self, message: str, emoji: str, *readers: str) -> Reacted | None:
+        return self.ask(lambda: reacted(message, [emoji], readers))
 
 
 def step(method: Any, user: str, **fields: Any) -> ParticipantAction:

@@ -107,6 +107,67 @@ async def test_messages_that_are_not_in_a_page_come_after_it(people: People) -> 
         assert known >= truth
 
 
+def heard_of(page: list[Json], events: list[Json]) -> dict[str, Json]:
+    """What a client sees of messages that got this page, its end, and then these events."""
+    seen = {message["id"]: dict(message) for message in page}
+    for event in events:
+        message = event["messageId"]
+        if event["type"] == "message.created":
+            seen[message] = dict(event["state"])
+        elif event["type"] == "message.deleted":
+            seen.pop(message, None)
+        elif message in seen:
+            diff = dict(event["diff"])
+            reactions = {**seen[message]["reactions"], **diff.pop("reactions", {})}
+            left = {emoji: it for emoji, it in reactions.items() if it is not None}
+            seen[message] |= {**diff, "reactions": left}
+    return seen
+
+
+async def talk(writer: RawClient) -> None:
+    """Say, edit, react and delete as fast as answers come, several at a time."""
+    before = ""
+    for number in range(WRITES // 2):
+        said = await writer.send("lunch", f"{writer.user} {number}")
+        at = f"{SUBJECT}/messages/{said}"
+        content = [{"type": "text", "children": [f"edited {number}"]}]
+        seqs = [
+            await writer.say("PUT", f"{at}/reactions/%F0%9F%91%8D/{writer.user}"),
+            await writer.say("PATCH", at, {"content": content}),
+            await writer.say("PUT", f"{at}/reactions/:cat:/{writer.user}"),
+            await writer.say("DELETE", f"{at}/reactions/%F0%9F%91%8D/{writer.user}"),
+        ]
+        if before and number % 2:
+            seqs.append(await writer.say("DELETE", before))
+        for seq in seqs:
+            assert (await writer.answer(seq)).status == 200
+        before = at
+
+
+async def test_a_page_of_messages_and_the_events_after_it_are_the_truth(people: People) -> None:
+    alice, reader, again = await people("alice", "reader", "reader")
+    await alice.found("lunch", "reader")
+    await reader.do("SUBSCRIBE", f"{MINE}/messages")
+    seqs: list[int] = []
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(talk(alice))
+        tasks.create_task(talk(again))  # what the reader has said himself, elsewhere
+        for _ in range(READS):
+            seqs.append(await reader.say("GET", f"{MINE}/messages", {"limit": 100}))
+            await reader.answer(seqs[-1])
+    truth = (await reader.get(f"{MINE}/messages", {"limit": 100}))["data"]
+    assert len(truth) == WRITES // 2
+    assert {len(message["reactions"]) for message in truth} == {1}
+    await reader.settle()
+    for seq in seqs:
+        place = next(
+            index for index, f in enumerate(reader.heard) if f[0] == seq and f[1] != "PUBLISH"
+        )
+        later = [e for f in reader.heard[place + 1 :] if f[1] == "PUBLISH" for e in f[2:]]
+        seen = heard_of(reader.heard[place][2]["data"], later)
+        assert seen == {message["id"]: message for message in truth}
+
+
 async def test_a_writer_hears_of_his_write_before_its_answer_and_reads_it_after(
     people: People,
 ) -> None:

@@ -40,8 +40,14 @@ class WaitingStore:
         await self._wait()
         return reading
 
+    async def search(self, query: Query[T]) -> Reading[T]:
+        return await self._store.search(query)
+
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:
         return await self._store.changes(after, limit)
+
+    async def changes_at(self, numbers: Sequence[int]) -> Sequence[Change]:
+        return await self._store.changes_at(numbers)
 
     async def close(self) -> None:
         await self._store.close()

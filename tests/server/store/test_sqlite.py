@@ -8,13 +8,25 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from rtflow.errors import RtflowError, ServerFailed, TooManyRequests
-from rtflow.server.store.interface import Change, Outcome, Reading, Steps, UnusableDatabase, run
+from rtflow.server.domain.points import Client, Point, keep_points
+from rtflow.server.store.interface import (
+    Change,
+    Command,
+    Outcome,
+    Reading,
+    Steps,
+    UnusableDatabase,
+    rows,
+    run,
+)
 from rtflow.server.store.sqlite import SqliteStore, open_sqlite
 from rtflow.server.store.sqlite.log import DAY
 from rtflow.server.store.sqlite.store import MOST_WAITING
@@ -40,6 +52,12 @@ async def store(path: Path, published: list[list[int]]) -> AsyncIterator[SqliteS
     store = await open_sqlite(path, publish, lock_patience=0.05)
     yield store
     await store.close()
+
+
+class Endless(Struct, frozen=True):
+    """A row that never comes."""
+
+    count: int
 
 
 def ignore(changes: Sequence[Change]) -> None:
@@ -252,6 +270,67 @@ async def test_closing_leaves_one_file_with_everything_in_it(
     shell.close()
 
 
+# Searches
+
+
+def forever() -> Steps[list[Endless]]:
+    return (
+        yield from rows(
+            Endless,
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+            " SELECT count(*) FROM n",
+        )
+    )
+
+
+async def test_a_search_stops_when_its_caller_has_left_and_keeps_nobody_waiting(
+    store: SqliteStore,
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        search = tasks.create_task(store.search(forever))
+        await turn()
+        await submitted(store, add("ada"))  # meanwhile
+        assert not search.done()
+        search.cancel()
+    assert (await store.search(names)).value == ["ada"]  # the thread is free again
+
+
+async def test_a_search_that_waits_for_another_is_not_begun_when_its_caller_has_left(
+    store: SqliteStore,
+) -> None:
+    begun: list[str] = []
+
+    def second() -> Steps[None]:
+        begun.append("second")
+        yield from count()
+
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(store.search(forever))
+        await turn()
+        waiting = tasks.create_task(store.search(second))
+        await turn()
+        waiting.cancel()
+        first.cancel()
+    assert (await store.search(names)).value == []
+    assert begun == []
+
+
+async def test_the_end_stops_a_search(store: SqliteStore) -> None:
+    async def end() -> None:
+        await turn()
+        await store.close()
+
+    stopped, _ = await asyncio.gather(store.search(forever), end(), return_exceptions=True)
+    assert isinstance(stopped, ServerFailed)
+    assert stopped.code == "SHUTTING_DOWN"
+
+
+async def test_a_search_that_fails_leaves_the_next_ones_be(store: SqliteStore) -> None:
+    with pytest.raises(ServerFailed, match="INTERNAL"):
+        await store.search(lambda: rows(Endless, "SELECT nothing FROM nowhere"))
+    assert (await store.search(names)).value == []
+
+
 # Files that are not for us
 
 
@@ -401,4 +480,22 @@ async def test_idempotency_keys_are_forgotten_after_a_day(path: Path) -> None:
     clock.now += 1
     await fill(store, "user", 64)
     assert store.database.reader.execute("SELECT key FROM sent_keys").fetchall() == [("new",)]
+    await store.close()
+
+
+async def test_resume_points_are_forgotten_a_week_after_their_client_was_here(path: Path) -> None:
+    def keep(client: str, *, is_open: bool) -> Command[None]:
+        points = {Client(client, "ada"): Point(1, is_open)}
+        return partial(keep_points, points, clock.now)
+
+    clock = Clock()
+    store = await open_sqlite(path, ignore, clock=clock)
+    await submitted(store, keep("left", is_open=False))
+    await submitted(store, keep("stayed", is_open=True))
+    clock.now += 7 * DAY
+    await submitted(store, keep("left since", is_open=False))
+    clock.now += 1
+    await fill(store, "user", 64)
+    rows = store.database.reader.execute("SELECT client_id FROM resume_points ORDER BY client_id")
+    assert rows.fetchall() == [("left since",), ("stayed",)]
     await store.close()

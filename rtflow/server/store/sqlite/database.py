@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from rtflow.server.store.interface import Steps, UnusableDatabase
+from rtflow.server.store.interface import Statement, Steps, UnusableDatabase
 
 __all__ = ["MEMORY", "Database", "drive", "is_busy", "is_storage_trouble", "open_database"]
 
@@ -56,16 +56,17 @@ def is_busy(exc: Exception) -> bool:
     return _primary_code(exc) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def drive(steps: Steps[T], connection: sqlite3.Connection, before_write: Callable[[], None]) -> T:
-    """Run a command or a query to its end. `before_write` may object."""
+def drive(
+    steps: Steps[T], connection: sqlite3.Connection, write: Callable[[Statement], object]
+) -> T:
+    """Run a command or a query to its end. `write` carries out what writes, or objects."""
     execute = connection.execute
     answer: list[Any] | None = None  # Any: rows of the kind that the statement names
     try:
         while True:
             statement = steps.send(answer)
             if statement.kind is None:
-                before_write()
-                execute(statement.sql, statement.args)
+                write(statement)
                 answer = None
             else:
                 answer = list(starmap(statement.kind, execute(statement.sql, statement.args)))
@@ -77,10 +78,14 @@ def drive(steps: Steps[T], connection: sqlite3.Connection, before_write: Callabl
 
 
 class Database(Struct, frozen=True):
-    """The open connections. `lock` keeps other servers out until it is closed."""
+    """The open connections. `lock` keeps other servers out until it is closed.
+
+    `searcher` is for reads that take long; None in memory.
+    """
 
     writer: sqlite3.Connection
     reader: sqlite3.Connection
+    searcher: sqlite3.Connection | None
     lock: sqlite3.Connection | None
 
     @property
@@ -98,10 +103,9 @@ class Database(Struct, frozen=True):
         """Move the write-ahead log into the file, or leave that to the next start; then let go."""
         with suppress(sqlite3.Error):
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self.reader.close()
-        self.writer.close()
-        if self.lock is not None:
-            self.lock.close()
+        for connection in (self.searcher, self.reader, self.writer, self.lock):
+            if connection is not None:
+                connection.close()
 
 
 def open_database(path: str | Path) -> Database:
@@ -109,7 +113,7 @@ def open_database(path: str | Path) -> Database:
     if str(path) == MEMORY:
         writer = _connect(MEMORY)
         _prepare(writer, MEMORY)
-        return Database(writer, writer, None)
+        return Database(writer, writer, None, None)
     file = str(Path(path).resolve())  # one file has one lock, whatever it is called
     with ExitStack() as opened:
         try:
@@ -117,7 +121,10 @@ def open_database(path: str | Path) -> Database:
             writer = opened.enter_context(closing(_connect(file)))
             _prepare(writer, file)
             reader = opened.enter_context(closing(_connect(file)))
-            reader.execute("PRAGMA query_only = ON")
+            searcher = opened.enter_context(closing(_connect(file)))
+            searcher.execute("PRAGMA temp_store = FILE")  # it may have to sort very much
+            for connection in (reader, searcher):
+                connection.execute("PRAGMA query_only = ON")
             for connection in (writer, reader):  # from now on waiting would stall the loop
                 connection.execute("PRAGMA busy_timeout = 0")
         except sqlite3.Error as exc:
@@ -128,7 +135,7 @@ def open_database(path: str | Path) -> Database:
                 what_to_do = "close the program that has it open, then try again"
             raise UnusableDatabase(file, str(exc), what_to_do) from exc
         opened.pop_all()  # to be closed by `close` from now on
-        return Database(writer, reader, lock)
+        return Database(writer, reader, searcher, lock)
 
 
 def _connect(file: str) -> sqlite3.Connection:

@@ -1,8 +1,10 @@
 """Group: commands that run in one transaction, each of which can still fail alone.
 
 A command gets a savepoint before its first write, so undoing it leaves the others; one that only
-reads or refuses costs none. Storage trouble is different: SQLite may have undone everything, and
-commands may have decided by what is not there any more. It is raised, and the whole group is lost.
+reads or refuses costs none. What it writes late waits for the end of all.
+
+Storage trouble is different: SQLite may have undone everything, and commands may have decided by
+what is not there any more. It is raised, and the whole group is lost.
 
 Not here: when a group starts, when it commits, who is told (store.py).
 """
@@ -13,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from rtflow.errors import RequestRefused, ServerFailed
-from rtflow.server.store.interface import Change, Command, Reading
+from rtflow.server.store.interface import Change, Command, Reading, Statement
 from rtflow.server.store.sqlite import log
 from rtflow.server.store.sqlite.database import drive, is_storage_trouble
 
@@ -40,12 +42,14 @@ class Group:
         self.wrote = False
         self._writer, self._now = writer, now
         self._has_savepoint = False
+        self._late: list[Statement] = []  # of all commands, and from where on of this one
+        self._late_before = 0
 
     def run(self, command: Command[Any], settle: AnySettle) -> None:
         """Run a command, or undo it and answer with its failure. Raises storage trouble only."""
-        self._has_savepoint = False
+        self._has_savepoint, self._late_before = False, len(self._late)
         try:
-            outcome = drive(command(), self._writer, self._before_write)
+            outcome = drive(command(), self._writer, self._write)
             if outcome.entries:
                 self._before_write()
                 change = Change(self.number + 1, outcome.entries)
@@ -68,10 +72,22 @@ class Group:
                 self.wrote = True
             self.answers.append((settle, Reading(outcome.result, self.number)))
 
+    def finish(self) -> None:
+        """Write what was to be written late. Raises what goes wrong, for all."""
+        for statement in self._late:
+            self._writer.execute(statement.sql, statement.args)
+
     def trim(self, kept_changes: int) -> None:
         """Forget a bite of what is too old. Raises storage trouble."""
         log.trim(self._writer, self._now, kept_changes)
         self.wrote = True
+
+    def _write(self, statement: Statement) -> None:
+        self._before_write()
+        if statement.is_late:
+            self._late.append(statement)
+        else:
+            self._writer.execute(statement.sql, statement.args)
 
     def _before_write(self) -> None:
         if not self._has_savepoint:
@@ -79,6 +95,7 @@ class Group:
             self._has_savepoint = True
 
     def _undo(self) -> None:
+        del self._late[self._late_before :]
         if self._has_savepoint:
             self._writer.execute("ROLLBACK TO command")
             self._writer.execute("RELEASE command")

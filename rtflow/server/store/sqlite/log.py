@@ -4,6 +4,7 @@ Invariant: numbers have no holes, and the newest row stays, because numbers go o
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -11,9 +12,10 @@ from msgspec import Struct
 from rtflow.server.store.interface import Change, Entry, Steps, one, rows
 from rtflow.wire.codec import decoder, encode
 
-__all__ = ["DAY", "append", "last_number", "since", "trim"]
+__all__ = ["DAY", "among", "append", "last_number", "since", "trim"]
 
 DAY: Final = 24 * 60 * 60 * 1000  # milliseconds
+WEEK: Final = 7 * DAY
 BITE: Final = 512  # rows that one trimming may cost
 
 _entries = decoder(tuple[Entry, ...])
@@ -61,8 +63,18 @@ def since(number: int, limit: int) -> Steps[list[Change] | None]:
     return [Change(row.number, _entries.decode(row.entries)) for row in found]
 
 
+def among(numbers: Sequence[int]) -> Steps[list[Change]]:
+    """Return the changes with these numbers, oldest first, as far as they are still there."""
+    found: list[Change] = []
+    for number in numbers:
+        row = yield from one(_Row, "SELECT number, entries FROM log WHERE number = ?1", number)
+        if row is not None:
+            found.append(Change(row.number, _entries.decode(row.entries)))
+    return found
+
+
 def trim(connection: sqlite3.Connection, now: int, kept_changes: int) -> None:
-    """Forget a bite of what is too old: changes and idempotency keys.
+    """Forget a bite of what is too old: changes, idempotency keys, resume points.
 
     Only the oldest rows are looked at, so it costs the same however long the log is.
     """
@@ -78,4 +90,10 @@ def trim(connection: sqlite3.Connection, now: int, kept_changes: int) -> None:
         "SELECT position FROM (SELECT position, at FROM sent_keys ORDER BY position LIMIT ?1)"
         " WHERE at < ?2)",
         (BITE, now - DAY),
+    )
+    connection.execute(
+        "DELETE FROM resume_points WHERE (client_id, user_id) IN ("
+        "SELECT client_id, user_id FROM resume_points"
+        " WHERE is_open = 0 AND at < ?2 ORDER BY at LIMIT ?1)",
+        (BITE, now - WEEK),
     )

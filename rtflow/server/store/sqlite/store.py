@@ -10,8 +10,8 @@ A group is bounded in commands and time, so the loop is never held for long; wha
 the next group. Storage trouble fails the whole group, and nothing of it is published. The log in
 the database is the truth about numbers: it is asked at the start of every group.
 
-Not here: what runs in the transaction (group.py), the file and its schema (database.py), what
-commands mean (rtflow.server.domain).
+Not here: what runs in the transaction (group.py), reads that take long (searcher.py), the file and
+its schema (database.py), what commands mean (rtflow.server.domain).
 Invariant: while the state is COMMITTING nobody but the thread touches the writer.
 """
 
@@ -19,16 +19,24 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from rtflow.errors import RequestRefused, ServerFailed, TooManyRequests
-from rtflow.server.store.interface import Change, Command, Publish, Query, Reading, Settle
+from rtflow.server.store.interface import (
+    Change,
+    Command,
+    Publish,
+    Query,
+    Reading,
+    Settle,
+    Statement,
+)
 from rtflow.server.store.sqlite import log
 from rtflow.server.store.sqlite.database import (
     Database,
@@ -38,6 +46,7 @@ from rtflow.server.store.sqlite.database import (
     open_database,
 )
 from rtflow.server.store.sqlite.group import AnySettle, Group, internal
+from rtflow.server.store.sqlite.searcher import Searcher
 
 __all__ = ["SqliteStore", "open_sqlite"]
 
@@ -114,6 +123,7 @@ class SqliteStore:
         lock_patience: float,
     ) -> None:
         self.database = database
+        self._searcher = None if database.searcher is None else Searcher(database.searcher)
         self._thread, self._publish, self._clock = thread, publish, clock
         self._kept_changes, self._lock_patience = kept_changes, lock_patience
         self._loop = asyncio.get_running_loop()
@@ -188,6 +198,7 @@ class SqliteStore:
             group.run(*self._waiting.popleft())
             if time.perf_counter() > deadline:
                 break
+        group.finish()
         if group.wrote and self._untrimmed + len(group.changes) >= TRIM_EVERY:
             group.trim(self._kept_changes)
 
@@ -269,10 +280,8 @@ class SqliteStore:
 
     async def read(self, query: Query[T]) -> Reading[T]:
         """Run a query that only reads, on the last committed state."""
-        if self._release is not None:
-            raise _stopping()
         reader = self.database.reader
-        try:
+        with self._reading():
             if self._state is not State.COMMITTING:
                 return Reading(drive(query(), reader, _only_reads), self._number)
             reader.execute("BEGIN")  # its first statement sees all of that COMMIT or nothing
@@ -282,9 +291,27 @@ class SqliteStore:
             finally:
                 if reader.in_transaction:
                     reader.execute("ROLLBACK")
+
+    async def search(self, query: Query[T]) -> Reading[T]:
+        """Run a query that may take long: in a thread, or, in memory, between two turns."""
+        if self._searcher is None:
+            await asyncio.sleep(0)
+            return await self.read(query)
+        with self._reading():
+            return await self._searcher.run(query)
+
+    @contextmanager
+    def _reading(self) -> Generator[None]:
+        """Say what goes wrong in the words of the interface."""
+        if self._release is not None:
+            raise _stopping()
+        try:
+            yield
         except RequestRefused:
             raise
         except Exception as exc:
+            if self._release is not None:  # the end has stopped it
+                raise _stopping() from exc
             if is_storage_trouble(exc):
                 _logger.error("the database cannot be read: %s", exc)
                 raise _unavailable() from exc
@@ -295,6 +322,10 @@ class SqliteStore:
         """Return the logged changes above a number; None when the log no longer reaches back."""
         return (await self.read(partial(log.since, after, limit))).value
 
+    async def changes_at(self, numbers: Sequence[int]) -> Sequence[Change]:
+        """Return the changes with these numbers, as far as the log still has them."""
+        return (await self.read(partial(log.among, numbers))).value
+
     # The end
 
     async def close(self) -> None:
@@ -302,9 +333,14 @@ class SqliteStore:
         self._is_closed = True
         await self._idle.wait()
         if self._release is None:
-            self._release = self._loop.run_in_executor(self._thread, self.database.close)
+            self._release = self._loop.run_in_executor(self._thread, self._let_go)
         await asyncio.shield(self._release)
         self._thread.shutdown()
+
+    def _let_go(self) -> None:
+        if self._searcher is not None:
+            self._searcher.stop()
+        self.database.close()
 
 
 def _tell(settle: AnySettle, answer: "Reading[Any] | Exception") -> None:  # Any: see AnySettle
@@ -314,7 +350,7 @@ def _tell(settle: AnySettle, answer: "Reading[Any] | Exception") -> None:  # Any
         _logger.exception("settling a command failed")
 
 
-def _only_reads() -> NoReturn:
+def _only_reads(_write: Statement) -> NoReturn:
     raise TypeError("a query only reads")
 
 

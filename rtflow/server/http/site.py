@@ -1,0 +1,65 @@
+"""What all handlers of HTTP requests work with.
+
+Not here: what websockets share (gateway/node.py). Invariant: store and vault are there from `open`
+to `close`; before and after, what needs them is refused.
+"""
+
+import time
+from collections.abc import Callable
+
+from rtflow.errors import ServerFailed
+from rtflow.server.auth import Authenticator
+from rtflow.server.domain.rules import Rules
+from rtflow.server.files import Vault
+from rtflow.server.http.limits import HttpLimits
+from rtflow.server.http.turns import Turns
+from rtflow.server.store.interface import Store
+
+__all__ = ["Site", "unix_ms"]
+
+
+def unix_ms() -> int:
+    """Return the time in unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Site:
+    """The parts. `public_url` is where clients reach the app; None: where each request went."""
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        limits: HttpLimits,
+        rules: Rules,
+        public_url: str | None = None,
+        clock: Callable[[], int] = unix_ms,
+    ) -> None:
+        self.authenticator, self.limits, self.rules = authenticator, limits, rules
+        self.public_url, self.clock = public_url, clock
+        self.searches = Turns("searches", per_user=limits.searches_per_user, in_all=limits.searches)
+        self.uploads = Turns("uploads", per_user=limits.uploads_per_user, in_all=limits.uploads)
+        self._parts: tuple[Store, Vault] | None = None
+
+    def open(self, store: Store, vault: Vault) -> None:
+        """The app runs."""
+        self._parts = store, vault
+
+    def close(self) -> None:
+        """The app runs no more."""
+        self._parts = None
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self._open()[0]
+
+    @property
+    def vault(self) -> Vault:
+        """The files."""
+        return self._open()[1]
+
+    def _open(self) -> tuple[Store, Vault]:
+        if self._parts is None:
+            raise ServerFailed("NOT_RUNNING", "the app has not been started", status=503)
+        return self._parts
