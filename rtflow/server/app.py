@@ -34,6 +34,7 @@ from rtflow.errors import ServerFailed
 from rtflow.server.auth import SHORTEST_SECRET, Authenticator
 from rtflow.server.bus.local import LocalBus
 from rtflow.server.chores import keep_house
+from rtflow.server.clock import unix_ms
 from rtflow.server.domain.points import close_points
 from rtflow.server.domain.sides import sides
 from rtflow.server.domain.tallies import reacted
@@ -48,7 +49,7 @@ from rtflow.server.gateway.signals import Signals
 from rtflow.server.gateway.translator import Translator
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
-from rtflow.server.http.site import Site, unix_ms
+from rtflow.server.http.site import Site
 from rtflow.server.serve import Address
 from rtflow.server.serve import running as host_here
 from rtflow.server.serve import serve as host_process

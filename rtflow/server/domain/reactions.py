@@ -57,21 +57,22 @@ def add_reaction(
             "TOO_MANY_REACTIONS",
             f"a message may have {MOST_EMOJI} different emoji: use one of them",
         )
+    at = max(now, (yield from _last_at(message_id, emoji)) + 1)
     yield from run(
         "INSERT INTO reactions (message_id, emoji, user_id, created_at) VALUES (?1, ?2, ?3, ?4)",
         message_id,
         emoji,
         user_id,
-        now,
+        at,
     )
-    old = found.get(emoji, Tally(now, 0))
+    old = found.get(emoji, Tally(at, 0))
     yield from _keep(message_id, {**found, emoji: Tally(old.created_at, old.count + 1)})
     added = ReactionAdded(
         conversation_id=conversation_id,
         message_id=message_id,
         emoji=emoji,
         user_id=user_id,
-        created_at=now,
+        created_at=at,
     )
     touched = ReactionsTouched(conversation_id, message_id, emoji)
     return Outcome(Done(), (Entry(added), Entry(touched)))
@@ -136,8 +137,8 @@ class _Row(Struct, frozen=True):
     created_at: int
 
 
-class _Count(Struct, frozen=True):
-    count: int
+class _Number(Struct, frozen=True):
+    number: int
 
 
 def _found(actor: str, conversation_id: str, message_id: str, user_id: str) -> Steps[Tallies]:
@@ -149,13 +150,24 @@ def _found(actor: str, conversation_id: str, message_id: str, user_id: str) -> S
 
 def _is_there(message_id: str, emoji: str, user_id: str) -> Steps[bool]:
     row = yield from one(
-        _Count,
+        _Number,
         "SELECT count(*) FROM reactions WHERE message_id = ?1 AND emoji = ?2 AND user_id = ?3",
         message_id,
         emoji,
         user_id,
     )
-    return row is not None and row.count > 0
+    return row is not None and row.number > 0
+
+
+def _last_at(message_id: str, emoji: str) -> Steps[int]:
+    """Return when the last one with this emoji reacted: the next one is later. 0: nobody did."""
+    row = yield from one(
+        _Number,
+        "SELECT coalesce(max(created_at), 0) FROM reactions WHERE message_id = ?1 AND emoji = ?2",
+        message_id,
+        emoji,
+    )
+    return row.number if row else 0
 
 
 def _keep(message_id: str, now: Tallies) -> Steps[None]:

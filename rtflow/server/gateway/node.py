@@ -4,11 +4,11 @@ Invariant: a connection is counted for its user from its first accepted token un
 has one is connected, for all to see.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable
 
 from rtflow.server.auth import Authenticator
+from rtflow.server.clock import unix_ms
 from rtflow.server.domain.rules import Rules
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.fanout import Fanout
@@ -19,12 +19,7 @@ from rtflow.server.gateway.signals import Signals
 from rtflow.server.gateway.translator import Translator
 from rtflow.server.store.interface import Store
 
-__all__ = ["Node", "unix_ms"]
-
-
-def unix_ms() -> int:
-    """Return the time in unix milliseconds."""
-    return time.time_ns() // 1_000_000
+__all__ = ["Node"]
 
 
 class Node:

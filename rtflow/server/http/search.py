@@ -35,7 +35,7 @@ __all__ = ["SearchPage"]
 USUAL_LIMIT: Final = 10
 MOST: Final = 100  # items of a page
 MOST_FILTER: Final = 8_192  # bytes: a cursor holds it, and a URL the cursor
-BUDGET: Final = 15.0  # seconds of looking
+BUDGET: Final = 5.0  # seconds of looking; our client waits 10 for the next piece
 PATIENCE: Final = 60.0  # seconds until a client that does not read is given up
 
 AnySearch = Search[Any]  # Any: of messages or of conversations

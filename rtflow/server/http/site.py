@@ -4,23 +4,18 @@ Not here: what websockets share (gateway/node.py). Invariant: store and vault ar
 to `close`; before and after, what needs them is refused.
 """
 
-import time
 from collections.abc import Callable
 
 from rtflow.errors import ServerFailed
 from rtflow.server.auth import Authenticator
+from rtflow.server.clock import unix_ms
 from rtflow.server.domain.rules import Rules
 from rtflow.server.files import Vault
 from rtflow.server.http.limits import HttpLimits
 from rtflow.server.http.turns import Turns
 from rtflow.server.store.interface import Store
 
-__all__ = ["Site", "unix_ms"]
-
-
-def unix_ms() -> int:
-    """Return the time in unix milliseconds."""
-    return time.time_ns() // 1_000_000
+__all__ = ["Site"]
 
 
 class Site:

@@ -60,6 +60,20 @@ def test_a_second_time_changes_nothing(world: World) -> None:
     )
 
 
+def test_who_reacts_later_is_later_in_the_list_even_if_the_clock_says_otherwise(
+    world: World,
+) -> None:
+    world.react("bob", "lunch", "m1", "👍")
+    world.react("ada", "lunch", "m1", "👍")
+    told = [it.created_at for it in world.take() if isinstance(it, ReactionAdded)]
+    assert told == [2_000, 2_001]
+    world.now -= 500
+    world.unreact("bob", "lunch", "m1", "👍")
+    world.react("bob", "lunch", "m1", "👍")
+    page = world.reactions("ada", "lunch", "m1", "👍")
+    assert [(it.user_id, it.created_at) for it in page.data] == [("ada", 2_001), ("bob", 2_002)]
+
+
 def test_an_emoji_keeps_its_time_until_the_last_one_takes_it_back(world: World) -> None:
     world.react("bob", "lunch", "m1", "👍")
     world.now = 3_000
@@ -193,6 +207,7 @@ def test_pages_of_who_reacted_are_oldest_first_with_ties_by_user(world: World) -
         world.now = now
         world.react(user, "room", message, "👍")
     world.react("u1", "room", message, ":cat:")
+    world.database.writer.execute("UPDATE reactions SET created_at = min(created_at, 5002)")
     seen: list[str] = []
     cursor, sizes = None, list[int]()
     while not sizes or cursor is not None:

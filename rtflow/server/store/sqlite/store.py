@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 from rtflow.errors import RequestRefused, ServerFailed, TooManyRequests
+from rtflow.server.clock import unix_ms
 from rtflow.server.store.interface import (
     Change,
     Command,
@@ -60,11 +61,6 @@ TRIM_EVERY: Final = 64  # changes; a bite takes more rows than that, so it catch
 KEPT_CHANGES: Final = 1_000_000
 
 _logger: Final = logging.getLogger("rtflow.server.store")
-
-
-def unix_ms() -> int:
-    """Return the time in unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 async def open_sqlite(
