@@ -13,7 +13,7 @@ demo: .venv/.complete ## a chat server, people who talk and a live dashboard (SE
 	@.venv/bin/rtflow demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: .venv/.complete ## every test, with real parts (ARGS="-k unread" goes to pytest)
-	@PYTHONASYNCIODEBUG=1 .venv/bin/python -m pytest $(ARGS)
+	@PYTHONASYNCIODEBUG=1 .venv/bin/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 interop: .venv/.complete ## the official JavaScript client against our server, beside ours (ARGS too)
 	@.venv/bin/python -m tests.interop.node

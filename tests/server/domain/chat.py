@@ -57,6 +57,7 @@ class Room:
     founder: str
     subject: str | None
     custom: dict[str, str]
+    last_joined_at: int = -1  # of anybody, also of who has left
     seats: dict[str, Seat] = field(default_factory=dict[str, Seat])
     said: list[Said] = field(default_factory=list[Said])
     keys: dict[tuple[str, str], tuple[str, int]] = field(
@@ -154,7 +155,9 @@ class Chat:
             raise Refused("403 UNAUTHORIZED_TO_EDIT_PARTICIPANT")
         if user not in self.people:
             raise Refused("404 USER_NOT_FOUND")
-        at = max([self.rooms[room].next_time(self.now), *self.joinings(user)])
+        there = self.rooms[room]
+        at = max([there.next_time(self.now), there.last_joined_at + 1, *self.joinings(user)])
+        there.last_joined_at = at
         seats[user] = Seat(access or "ReadWrite", True if notify is None else notify, at, at)
 
     def remove(self, actor: str, room: str, user: str) -> None:
@@ -239,7 +242,8 @@ class Chat:
         said = self.find(actor, room, message)
         if not said.reactions.setdefault(emoji, {}):
             said.began[emoji] = self.now
-        said.reactions[emoji].setdefault(user, self.now)
+        latest = max(said.reactions[emoji].values(), default=-1)
+        said.reactions[emoji].setdefault(user, max(self.now, latest + 1))
 
     def unreact(self, actor: str, room: str, message: str, emoji: str, user: str) -> None:
         if self.inside(actor, room).seats[actor].access == "Read" or user != actor:
