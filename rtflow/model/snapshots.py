@@ -240,7 +240,7 @@ class Window(Struct, Generic[S], frozen=True):
     """What is in it, newest first."""
 
     loaded_all: bool
-    """Whether that is all: there is nothing beyond it."""
+    """Whether that is all. Otherwise there may be more beyond it: `load_more` tells."""
 
 
 class ConnectionState(Struct, frozen=True, kw_only=True):
