@@ -234,10 +234,10 @@ class TranslatedMessage(Struct, frozen=True, kw_only=True):
 
 
 class Window(Struct, Generic[S], frozen=True):
-    """The newest part of a list."""
+    """The first part of a list, as long as was asked for."""
 
     items: tuple[S, ...]
-    """What is in it, newest first."""
+    """What is in it, in the order of its list."""
 
     loaded_all: bool
     """Whether that is all. Otherwise there may be more beyond it: `load_more` tells."""
