@@ -24,6 +24,7 @@ from rtflow.client.state.views import (
     UnreadView,
 )
 from rtflow.errors import Conflict, Forbidden, RtflowError
+from rtflow.model.arguments import checked
 from rtflow.model.filters import ALL, Filter, as_filter
 from rtflow.model.ids import checked_id
 from rtflow.model.params import (
@@ -33,7 +34,6 @@ from rtflow.model.params import (
     ParticipantAction,
     ParticipantParams,
     SendMessage,
-    checked,
 )
 from rtflow.model.snapshots import ConversationSnapshot, TypingSnapshot, Window
 from rtflow.wire.endpoints import (
@@ -126,7 +126,7 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         content: Content,
         *,
         referenced_message: str | MessageRef | None = None,
-        custom: dict[str, str] | None = None,
+        custom: Mapping[str, str] | None = None,
     ) -> MessageRef:
         """Send a message, and return a ref to it.
 

@@ -16,8 +16,9 @@ from rtflow.client.refs.translation import translate
 from rtflow.client.refs.windows import LiveWindow, checked_count
 from rtflow.client.state.views import MessagesView, MessageView
 from rtflow.errors import NotFound
+from rtflow.model.arguments import checked
 from rtflow.model.ids import checked_id
-from rtflow.model.params import EditMessage, Empty, MessageFields, checked
+from rtflow.model.params import EditMessage, Empty, MessageFields
 from rtflow.model.snapshots import MessageSnapshot, TranslatedMessage, Window
 from rtflow.wire.endpoints import DELETE_MESSAGE, EDIT_MESSAGE
 

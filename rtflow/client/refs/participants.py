@@ -9,13 +9,13 @@ from rtflow.client.refs.ref import LiveRef
 from rtflow.client.refs.windows import LiveWindow, checked_count
 from rtflow.client.state.views import ParticipantsView, ParticipantView
 from rtflow.errors import Conflict, NotFound, RequestRefused, refusal
+from rtflow.model.arguments import checked
 from rtflow.model.params import (
     Empty,
     ParticipantAction,
     ParticipantActions,
     ParticipantFields,
     ParticipantParams,
-    checked,
 )
 from rtflow.model.snapshots import ParticipantSnapshot, Window
 from rtflow.wire.endpoints import DELETE_PARTICIPANT, PARTICIPANTS
