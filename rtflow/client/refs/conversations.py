@@ -90,7 +90,10 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         return MessageRef(self._mirror, self.id, checked_id(id, "a message id"))
 
     def participant(self, user: str | UserRef) -> ParticipantRef:
-        """Return a ref to somebody's membership; `user` is an id or a ref."""
+        """Return a ref to somebody's membership; `user` is an id or a ref.
+
+        Raises `TypeError` or `ValueError` for what cannot be an id.
+        """
         id = user.id if isinstance(user, UserRef) else checked_id(user, "a user id")
         return ParticipantRef(self._mirror, self.id, id)
 
@@ -136,7 +139,8 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         a ref or an id. `custom` is data of the application, text by key.
 
         Raises `TypeError` or `ValueError` for what cannot be sent, and a `RequestRefused`:
-        `Forbidden` when I am not in the conversation or may only read.
+        `Forbidden` when I may only read, `Forbidden` or `NotFound` when I am not in the
+        conversation, `BadRequest` for what the server does not take.
         """
         call = "conversation.send"
         fields: dict[str, object] = {"content": blocks_of(content, call, links=False)}

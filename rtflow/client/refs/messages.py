@@ -70,7 +70,7 @@ class MessageRef(LiveRef[MessageSnapshot | None]):
         (`<https://example.com|here>`); None leaves it alone. `custom` merges key by key, a
         value of None deletes the key, None as a whole deletes all. Raises `TypeError` or
         `ValueError` for what cannot be sent, and a `RequestRefused`: `NotFound` when there is no
-        such message, `Forbidden` when I may not edit it.
+        such message or I am not in the conversation, `Forbidden` when I may not edit it.
         """
         call = "message.edit"
         if content is None and not fields:

@@ -46,7 +46,8 @@ class ParticipantRef(LiveRef[ParticipantSnapshot | None]):
         """Let the user join, or leave everything as it is if the user is in already.
 
         `access` is "ReadWrite" and `notify` True when not given. Raises `TypeError` or `ValueError`
-        for wrong fields, and a `RequestRefused` (`Forbidden`, `NotFound` for an unknown user).
+        for wrong fields, and a `RequestRefused`: `Forbidden` when I may not do that, `NotFound`
+        when there is no such user, or I am not in the conversation.
         """
         refused = await self._act("POST", "create_if_not_exists", fields)
         if refused is not None and not isinstance(refused, Conflict):
