@@ -237,7 +237,7 @@ class Window(Struct, Generic[S], frozen=True):
     """The first part of a list, as long as was asked for."""
 
     items: tuple[S, ...]
-    """What is in it, in the order of its list."""
+    """What is in it, in the order of the list: newest first, but for reactions."""
 
     loaded_all: bool
     """Whether that is all. Otherwise there may be more beyond it: `load_more` tells."""
