@@ -221,8 +221,8 @@ class Conversations(LiveRef[Window[ConversationSnapshot]]):
     ) -> LiveWindow[Window[ConversationSnapshot]]:
         """Make a window of the first `n` that match `filter`; None: of all.
 
-        A filter is an `rtflow.ConversationFilter`, `("any", (filter, ...))`, or the same as plain
-        data with the wire's keys. Raises `TypeError` or `ValueError` for what cannot be one, or
+        A filter is an `rtflow.ConversationFilter`, `("any", (filter, ...))`, or the same as
+        plain data. Raises `TypeError` or `ValueError` for what cannot be one, or
         unless `n` is 1 or more.
         """
         given = ALL if filter is None else as_filter(filter)

@@ -70,7 +70,8 @@ class MessageRef(LiveRef[MessageSnapshot | None]):
         (`<https://example.com|here>`); None leaves it alone. `custom` merges key by key, a
         value of None deletes the key, None as a whole deletes all. Raises `TypeError` or
         `ValueError` for what cannot be sent, and a `RequestRefused`: `NotFound` when there is no
-        such message or I am not in the conversation, `Forbidden` when I may not edit it.
+        such message or I am not in the conversation, `Forbidden` when it is not mine, or I may
+        only read.
         """
         call = "message.edit"
         if content is None and not fields:
@@ -80,7 +81,10 @@ class MessageRef(LiveRef[MessageSnapshot | None]):
         await self._mirror.ask(EDIT_MESSAGE, self._names, params)
 
     async def delete(self) -> None:
-        """Delete the message, if it is there. Raises a `RequestRefused` (`Forbidden`)."""
+        """Delete the message, if it is there.
+
+        Raises a `RequestRefused`: `Forbidden` when it is not mine, or I may only read.
+        """
         with suppress(NotFound):  # it is gone: done
             await self._mirror.ask(DELETE_MESSAGE, self._names, Empty())
 
