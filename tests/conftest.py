@@ -1,3 +1,9 @@
-"""What every test has: the fixtures of `rtflow.testing`, and its proof that nothing is left."""
+"""What every test has: the fixtures of `rtflow.testing`, its proof that nothing is left, and patience
+with a busy machine."""
+
+from hypothesis import settings
 
 pytest_plugins = ["rtflow.testing.plugin"]
+
+settings.register_profile("rtflow", deadline=None)
+settings.load_profile("rtflow")

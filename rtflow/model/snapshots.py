@@ -240,7 +240,7 @@ class Window(Struct, Generic[S], frozen=True):
     """What is in it, in the order of the list: newest first, but for reactions."""
 
     loaded_all: bool
-    """Whether that is all. Otherwise there may be more beyond it: `load_more` tells."""
+    """Whether that is all. If not, there may be more: `load_more` tells."""
 
 
 class ConnectionState(Struct, frozen=True, kw_only=True):
