@@ -1,5 +1,5 @@
-"""What every test has: the fixtures of `rtflow.testing`, its proof that nothing is left, and patience
-with a busy machine."""
+"""What every test has: the fixtures of `rtflow.testing`, its proof that nothing is left, and time
+enough on a busy machine."""
 
 from hypothesis import settings
 
