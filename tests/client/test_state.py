@@ -392,6 +392,16 @@ def test_a_view_shows_its_key_and_has_no_request_of_its_own_unless_it_says_so() 
     assert view.show(state) == 3
 
 
+def test_of_text_that_is_nested_too_deep_only_the_words_are_shown() -> None:
+    deep = Bold(("so deep",))
+    for _ in range(5_000):
+        deep = Bold((deep,))
+    message = structs.replace(a_message("m1", 1), content=(TextBlock(("down: ", deep)),))
+    shown = message_snapshot(message, None)
+    assert shown.content == (TextBlock(("down: so deep",)),)
+    assert shown.plaintext == "down: so deep"
+
+
 def test_a_change_of_reactions_merges_emoji_by_emoji() -> None:
     known = ReactionSummary(created_at=1, count=2, current_user_reacted=False)
     message = structs.replace(a_message("m1", 1), reactions={"+": known, "-": known, "!": known})

@@ -184,7 +184,10 @@ def frozen_content(content: tuple[Block, ...]) -> tuple[Block, ...]:
 
 def _frozen_block(block: Block) -> Block:
     if isinstance(block, TextBlock) and not all(isinstance(child, str) for child in block.children):
-        return structs.replace(block, children=tuple(map(_frozen_node, block.children)))
+        try:
+            return structs.replace(block, children=tuple(map(_frozen_node, block.children)))
+        except RecursionError:  # nobody means it; one message must not cost the session
+            return TextBlock((plaintext((block,)),))
     return block
 
 
