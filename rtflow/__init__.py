@@ -48,6 +48,7 @@ from rtflow.model.content import (
     ActionButton,
     ActionLink,
     AutoLink,
+    Block,
     Bold,
     BulletList,
     BulletPoint,
@@ -58,11 +59,13 @@ from rtflow.model.content import (
     Link,
     LocationBlock,
     Mention,
+    Node,
+    SendBlock,
     SendFileBlock,
     Strikethrough,
     TextBlock,
 )
-from rtflow.model.filters import ConversationFilter
+from rtflow.model.filters import ConversationFilter, Filter
 from rtflow.model.markup import parse as parse_markup
 from rtflow.model.markup import to_markup
 from rtflow.model.snapshots import (
@@ -88,6 +91,7 @@ __all__ = [
     "AutoLink",
     "Backoff",
     "BadRequest",
+    "Block",
     "Bold",
     "BulletList",
     "BulletPoint",
@@ -100,6 +104,7 @@ __all__ = [
     "Conversations",
     "CustomEmoji",
     "FileBlock",
+    "Filter",
     "Forbidden",
     "InvalidFrame",
     "Italic",
@@ -112,6 +117,7 @@ __all__ = [
     "MessageSnapshot",
     "Messages",
     "MethodNotAllowed",
+    "Node",
     "NotFound",
     "OutcomeUnknown",
     "ParticipantRef",
@@ -127,6 +133,7 @@ __all__ = [
     "RtflowError",
     "Search",
     "SearchMessageSnapshot",
+    "SendBlock",
     "SendFileBlock",
     "ServerFailed",
     "Session",

@@ -156,6 +156,7 @@ Node: TypeAlias = (
     | CustomEmoji
     | Mention
 )
+"""A `str`, or text with a meaning, which may hold other nodes."""
 
 
 class TextBlock(Tagged, frozen=True, tag="text"):
@@ -204,6 +205,7 @@ class LocationBlock(Tagged, frozen=True, tag="location"):
 
 
 Block: TypeAlias = TextBlock | FileBlock | LocationBlock
+"""A part of what a message says: a `TextBlock`, a `FileBlock` or a `LocationBlock`."""
 
 
 class SendFileBlock(Tagged, frozen=True, tag="file"):
@@ -214,6 +216,7 @@ class SendFileBlock(Tagged, frozen=True, tag="file"):
 
 
 SendBlock: TypeAlias = TextBlock | SendFileBlock | LocationBlock
+"""What can be sent: a `TextBlock`, a `SendFileBlock` or a `LocationBlock`."""
 
 
 def plaintext(content: tuple[Block, ...]) -> str:

@@ -117,6 +117,7 @@ AnyOf: TypeAlias = tuple[
     Annotated[tuple[ConversationFilter, ...], Meta(max_length=MOST_ALTERNATIVES)],
 ]
 Filter: TypeAlias = ConversationFilter | AnyOf
+"""A `ConversationFilter`, or an `AnyOf`."""
 
 
 ALL: Final = ConversationFilter()

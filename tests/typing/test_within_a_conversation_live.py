@@ -60,3 +60,28 @@ async def test_what_a_snapshot_shows_can_be_set_elsewhere(session: rtflow.Sessio
     copy = await new.get()
     assert copy is not None
     assert (copy.welcome_messages, copy.custom) == (("hi", "ho"), {"k": "v"})
+
+
+def words(node: rtflow.Node) -> str:
+    return node if isinstance(node, str) else type(node).__name__
+
+
+def kinds(content: tuple[rtflow.Block, ...]) -> list[str]:
+    return [
+        words(it)
+        for block in content
+        if isinstance(block, rtflow.TextBlock)
+        for it in block.children
+    ]
+
+
+async def test_what_is_handed_around_has_a_name(session: rtflow.Session) -> None:
+    mine: rtflow.Filter = ("any", (rtflow.ConversationFilter(is_unread=True),))
+    assert session.conversations.window(filter=mine).length == 20
+    blocks: list[rtflow.SendBlock] = [rtflow.TextBlock(("a", rtflow.Bold(("b",))))]
+    await session.current_user.create_if_not_exists(name="Alice")
+    lunch = session.conversation("lunch")
+    await lunch.create_if_not_exists()
+    shown = await (await lunch.send(blocks)).get()
+    assert shown is not None
+    assert kinds(shown.content) == ["a", "Bold"]
