@@ -73,7 +73,7 @@ def refused(message: bytes | str) -> tuple[int, int, str, str]:
             1,
             400,
             "INVALID_PARAMETERS",
-            "wrong shape",
+            "must be a tuple",
         ),
     ],
 )
