@@ -94,7 +94,7 @@ class Link:
         self._check = check
         self._heartbeat, self._patience, self._chance = heartbeat, patience, chance
         self._client_id = str(random.getrandbits(53))  # the same for all connections
-        self._requests = Requests(chance, self._obstacle)
+        self._requests = Requests(chance, self.obstacle)
         self._last_reason: str | None = None  # why the link is not live
         self._wanted = asyncio.Event()
         self._connection: Connection | None = None
@@ -382,7 +382,8 @@ class Link:
             self._requests.close(error)
             self._tell(ConnectionState(status="closed", reason=error.reason))
 
-    def _obstacle(self) -> str | None:
+    def obstacle(self) -> str | None:
+        """Return why nothing can be asked now; None: it can."""
         return None if self.live else self._last_reason or "still connecting"
 
     def _tell(self, state: ConnectionState) -> None:

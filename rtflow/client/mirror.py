@@ -42,6 +42,10 @@ class Link(Protocol):
         """Connect, if nobody has wanted that so far."""
         ...
 
+    def obstacle(self) -> str | None:
+        """Return why nothing can be asked now; None: it can."""
+        ...
+
     async def ask(self, endpoint: Endpoint[P, R], ids: tuple[str, ...], params: P) -> R:
         """Ask, and wait for the answer."""
         ...
@@ -195,7 +199,7 @@ class Mirror:
             async with asyncio.timeout(self.patience):
                 return await anext(values)
         except TimeoutError as exc:
-            raise RequestTimedOut(request, self.patience) from exc
+            raise RequestTimedOut(request, self.patience, self.link.obstacle()) from exc
         except StopAsyncIteration as exc:
             raise self.over() from exc
         finally:

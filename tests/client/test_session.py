@@ -126,6 +126,16 @@ async def test_more_of_a_window_that_does_not_come_in_time(scripted: ScriptedSer
             await window.load_more(1)
 
 
+async def test_more_of_a_window_without_a_server_says_so() -> None:
+    async with rtflow.Session(
+        "http://127.0.0.1:1", app_id="demo", user_id="me", token="t", request_timeout=0.05
+    ) as session:
+        window = session.conversation("lunch").messages.window(1)
+        window.observe().subscribe(lambda _: None)
+        with pytest.raises(rtflow.RequestTimedOut, match="no connection to the server"):
+            await window.load_more(1)
+
+
 async def test_after_the_end_there_is_no_more_of_a_window(scripted: ScriptedServer) -> None:
     scripted.answers[wire.GET_MESSAGES] = Page((a_message("m1", 5, None),), "more")
     async with rtflow.Session(scripted.url, app_id="demo", user_id="me", token="t") as session:
