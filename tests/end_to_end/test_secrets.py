@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
@@ -74,7 +74,7 @@ def ear() -> Iterator[Ear]:
 
 
 @pytest.fixture
-async def url(ear: Ear) -> AsyncIterator[str]:
+async def url(ear: Ear) -> AsyncGenerator[str]:
     asyncio.get_running_loop().set_debug(True)
     settings = Settings(database=":memory:", port=0, secret=SecretStr(SECRET))
     ear.hear(settings, settings.model_dump(), settings.limits, create_app(settings))
@@ -85,7 +85,7 @@ async def url(ear: Ear) -> AsyncIterator[str]:
 @asynccontextmanager
 async def session(
     url: str, token: Callable[[], object] | str, ear: Ear, *, patience: float = 5
-) -> AsyncIterator[rtflow.Session]:
+) -> AsyncGenerator[rtflow.Session]:
     """A session of Alice whose steps are heard, and its end."""
     try:
         async with rtflow.Session(
@@ -150,10 +150,14 @@ async def test_where_tokens_are_refused(url: str, ear: Ear) -> None:
             ear.hear([found async for found in alice.search_messages("hello")])
 
 
+def itself(value: object) -> object:
+    return value
+
+
 async def test_where_token_functions_fail(url: str, ear: Ear) -> None:
     good(ear)
     for wrong in (None, 7, b"XYZZY-bytes", [ear.hide("XYZZY-in-a-list")]):
-        async with session(url, partial(lambda it: it, wrong), ear, patience=0.2) as alice:
+        async with session(url, partial(itself, wrong), ear, patience=0.2) as alice:
             await alice.conversation("lunch").get()
     for no_source in (7, b"XYZZY-bytes", "", [ear.hide("XYZZY-in-another-list")]):
         with pytest.raises((TypeError, ValueError)) as refused:

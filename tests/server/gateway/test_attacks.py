@@ -10,9 +10,9 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, cast
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -39,7 +39,7 @@ HANDSHAKE: Final = (
 @asynccontextmanager
 async def spoken_to(
     url: str, *, extra: str = ""
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A TCP connection that has asked for a websocket; what comes back is not read."""
     reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
     try:
@@ -221,13 +221,15 @@ def spoiled(value: Json) -> Iterator[str]:
     """Yield the JSON of `value` with each part of it, in turn, in the place of `@`."""
     yield "@"
     if isinstance(value, dict):
-        for key in value:
-            others = json.dumps({**value, key: 0})
-            for inner in spoiled(value[key]):
+        named = cast("dict[str, Json]", value)
+        for key in named:
+            others = json.dumps({**named, key: 0})
+            for inner in spoiled(named[key]):
                 yield others.replace(f'"{key}": 0', f'"{key}": {inner}', 1)
     elif isinstance(value, list) and value:
-        rest = "".join(f", {json.dumps(it)}" for it in value[1:])
-        for inner in spoiled(value[0]):
+        first, *others = cast("list[Json]", value)
+        rest = "".join(f", {json.dumps(it)}" for it in others)
+        for inner in spoiled(first):
             yield f"[{inner}{rest}]"
 
 
