@@ -129,6 +129,8 @@ async def test_our_client_asks_again_what_was_too_much() -> None:
                 tasks.create_task(lunch.send(f"no {number}"))
         said = await lunch.messages.get()
         assert said is not None
+        last = [f"no {number}" for number in range(429, 429 - len(said.items), -1)]
+        assert [message.plaintext for message in said.items] == last, "they keep their order"
         state = await alice.connection.get()
         assert state.status == "live"
 
