@@ -51,6 +51,7 @@ TOLD_BY: dict[Kind, tuple[type[Struct], ...]] = {
     params.SetUserFields: (params.SetUser,),
     params.ConversationFields: (params.ConversationParams,),
     params.ParticipantFields: (params.ParticipantParams,),
+    params.MessageFields: (params.EditMessage,),
 }
 
 

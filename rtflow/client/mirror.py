@@ -185,17 +185,21 @@ class Mirror:
 
     async def _read_by_watching(self, view: View[T]) -> T:
         """Watch until it is shown."""
-        shown = Newest(self.home, Watched(self, view))
+        request = f"{GET_CONVERSATIONS.method} {GET_CONVERSATIONS.path()}"
+        return await self.shown(Watched(self, view), request)
+
+    async def shown(self, source: "Watched[T]", request: str) -> T:
+        """Watch a source until it shows something, for as long as one request may take."""
+        values = Newest(self.home, source)
         try:
             async with asyncio.timeout(self.patience):
-                return await anext(shown)
+                return await anext(values)
         except TimeoutError as exc:
-            request = f"{GET_CONVERSATIONS.method} {GET_CONVERSATIONS.path()}"
             raise RequestTimedOut(request, self.patience) from exc
         except StopAsyncIteration as exc:
             raise self.over() from exc
         finally:
-            await shown.aclose()
+            await values.aclose()
 
     async def _outcomes(self, asks: Sequence[Ask]) -> list[Outcome]:
         if len(asks) == 1:
@@ -318,20 +322,14 @@ class Watched(Generic[T]):
     async def lengthen(self, n: int) -> None:
         """Look at `n` more items; while it is watched, return when they are shown.
 
-        Raises `RequestTimedOut`, or what the stream fails with.
+        Raises `RequestTimedOut`, `SessionClosed`, or what the stream fails with.
         """
+        self._mirror.check()
         self.view = structs.replace(self.view, size=self.view.size + n)
         if self._lease is None:
             return
         self._mirror.resize(self._lease, self.view.size)
-        shown = Newest(self._mirror.home, self)
-        try:
-            async with asyncio.timeout(self._mirror.patience):
-                await anext(shown, None)
-        except TimeoutError as exc:
-            raise RequestTimedOut("more of a window", self._mirror.patience) from exc
-        finally:
-            await shown.aclose()
+        await self._mirror.shown(self, "more of a window")
 
     def refresh(self) -> None:
         """Something that it shows has changed."""

@@ -201,7 +201,8 @@ class Session:
     ) -> Search[SearchMessageSnapshot]:
         """Search the messages of my conversations: iterate over it with `async for`.
 
-        A message is found if each word of `query` is the start of a word in it, in any case.
+        A message is found if each word of `query` is in it, in any case; the last may be the start
+        of a word.
         `filter` is one of conversations, as for `conversations.window`; None: search all of them.
         Sends nothing by itself. Raises `TypeError` or `ValueError` for what cannot be a query or a
         filter.
@@ -211,7 +212,7 @@ class Session:
     def search_conversations(
         self, query: str, *, filter: Filter | Mapping[str, object] | None = None
     ) -> Search[ConversationSnapshot]:
-        """Search my conversations by subject, and by `custom["search"]`.
+        """Search my conversations by subject.
 
         `query`, `filter`, and what is raised, as for `search_messages`.
         """

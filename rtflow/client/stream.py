@@ -77,7 +77,7 @@ class Home:
             raise SessionClosed("its event loop has gone")
         raise RtflowError(
             "this session lives on another event loop: ask there, from another thread by "
-            "asyncio.run_coroutine_threadsafe(...), or use rtflow.blocking"
+            "asyncio.run_coroutine_threadsafe(...)"
         )
 
 

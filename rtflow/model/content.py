@@ -5,7 +5,7 @@ Not here: markup (markup.py). Invariant: everything is frozen; children are tupl
 
 from typing import Final, TypeAlias, cast
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 __all__ = [
     "ActionButton",
@@ -165,7 +165,7 @@ class TextBlock(Tagged, frozen=True, tag="text"):
     """Strings and nodes, one after the other."""
 
 
-class FileBlock(Tagged, frozen=True, kw_only=True, tag="file"):
+class FileBlock(Tagged, frozen=True, kw_only=True, tag="file", omit_defaults=True):
     """A file."""
 
     file_token: str
@@ -180,16 +180,16 @@ class FileBlock(Tagged, frozen=True, kw_only=True, tag="file"):
     filename: str
     """Its name."""
 
-    subtype: str | UnsetType = UNSET
-    """What is in it: `image`, `video`, `audio` or `voice`; absent: something else."""
+    subtype: str | None = None
+    """What is in it: `image`, `video`, `audio` or `voice`; None: something else."""
 
-    width: int | UnsetType = UNSET
+    width: int | None = None
     """Of an image or a video, in pixels, if known."""
 
-    height: int | UnsetType = UNSET
+    height: int | None = None
     """Of an image or a video, in pixels, if known."""
 
-    duration: float | UnsetType = UNSET
+    duration: float | None = None
     """Of a video, a sound or a voice, in seconds, if known."""
 
 
@@ -231,7 +231,7 @@ def _block_text(block: Block) -> str:
         case TextBlock():
             return _text(block.children)
         case FileBlock(subtype="voice", duration=duration):
-            if duration is UNSET:
+            if duration is None:
                 return VOICE
             minutes, seconds = divmod(int(duration), 60)
             return f"{VOICE} ({minutes}:{seconds:02})"
@@ -242,7 +242,7 @@ def _block_text(block: Block) -> str:
 
 
 VOICE: Final = "\N{STUDIO MICROPHONE}\N{VARIATION SELECTOR-16}"
-SIGNS: Final[dict[str | UnsetType, str]] = {
+SIGNS: Final[dict[str | None, str]] = {
     "image": "\N{CAMERA}",
     "video": "\N{MOVIE CAMERA}",
     "audio": "\N{HEADPHONE}",

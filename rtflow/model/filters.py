@@ -47,6 +47,7 @@ class ConversationFilter(
     kw_only=True,
     rename="camel",
     omit_defaults=True,
+    repr_omit_defaults=True,
     forbid_unknown_fields=True,
 ):
     """A simple filter: every key that is given must hold.
@@ -104,7 +105,11 @@ def _check(key: str, given: object, *plural: str) -> None:
         raise TypeError(f"{key} must be a pair of operator and operand, not {given!r}")
     operator, operand = pair
     if isinstance(operand, tuple) != (operator in plural):
-        raise ValueError(f"the operand of {operator!r} in {key} has the wrong shape")
+        wanted = "a tuple" if operator in plural else "one value"
+        raise ValueError(f"the operand of {operator!r} in {key} must be {wanted}, not {operand!r}")
+    for it in cast("tuple[object, ...]", operand) if isinstance(operand, tuple) else (operand,):
+        if isinstance(it, float) and not math.isfinite(it):
+            raise ValueError(f"the operand of {operator!r} in {key} must be finite, not {operand}")
 
 
 AnyOf: TypeAlias = tuple[

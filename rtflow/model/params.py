@@ -1,16 +1,17 @@
 """Parameters of requests: Structs for the wire, TypedDicts for keyword arguments.
 
 An absent key (`UNSET`) leaves the property alone, `None` resets it. Unknown keys are ignored on
-the wire (a newer peer may send some) and a `TypeError` in a Python call.
+the wire (a newer peer may send some).
+
+Not here: how keyword arguments are checked (arguments.py).
 
 A field that sets what a snapshot shows is told there (snapshots.py); a keyword argument is told
 with the field of that name in the Struct that it goes into.
 """
 
-from functools import cache
-from typing import Annotated, Any, Literal, Required, TypeAlias, TypedDict, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Literal, Required, TypeAlias, TypedDict
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from rtflow.model.content import SendBlock
@@ -31,6 +32,7 @@ __all__ = [
     "ListPage",
     "MarkParams",
     "MessageFields",
+    "Params",
     "ParticipantAction",
     "ParticipantActions",
     "ParticipantFields",
@@ -42,7 +44,6 @@ __all__ = [
     "Translate",
     "UserIds",
     "ValidateFile",
-    "checked",
 ]
 
 Name = Annotated[str, Meta(min_length=1, max_length=1_000)]
@@ -244,16 +245,19 @@ class Translate(Params, frozen=True, kw_only=True):
     """Into which language, such as `nl` or `pt-BR`."""
 
 
+Texts: TypeAlias = str | list[str] | tuple[str, ...]
+
+
 class CreateUserFields(TypedDict, total=False):
     """Keyword arguments of `user.create_if_not_exists`."""
 
     name: Required[str]
-    custom: dict[str, str] | None
-    email: str | list[str] | None
+    custom: Mapping[str, str] | None
+    email: Texts | None
     locale: str | None
-    phone: str | list[str] | None
+    phone: Texts | None
     photo_url: str | None
-    push_tokens: dict[str, bool | None] | None
+    push_tokens: Mapping[str, bool | None] | None
     role: str | None
     welcome_message: str | None
 
@@ -262,12 +266,12 @@ class SetUserFields(TypedDict, total=False):
     """Keyword arguments of `user.set`."""
 
     name: str
-    custom: dict[str, str | None] | None
-    email: str | list[str] | None
+    custom: Mapping[str, str | None] | None
+    email: Texts | None
     locale: str | None
-    phone: str | list[str] | None
+    phone: Texts | None
     photo_url: str | None
-    push_tokens: dict[str, bool | None] | None
+    push_tokens: Mapping[str, bool | None] | None
     role: str | None
     welcome_message: str | None
 
@@ -277,8 +281,8 @@ class ConversationFields(TypedDict, total=False):
 
     subject: str | None
     photo_url: str | None
-    welcome_messages: list[str] | None
-    custom: dict[str, str | None] | None
+    welcome_messages: list[str] | tuple[str, ...] | None
+    custom: Mapping[str, str | None] | None
     access: Access
     notify: Notify
 
@@ -293,39 +297,4 @@ class ParticipantFields(TypedDict, total=False):
 class MessageFields(TypedDict, total=False):
     """Keyword arguments of `message.edit`."""
 
-    custom: dict[str, str | None] | None
-
-
-P = TypeVar("P", bound=Params)
-
-
-@cache
-def _fields(kind: type[Params]) -> dict[str, msgspec.structs.FieldInfo]:
-    return {field.name: field for field in msgspec.structs.fields(kind)}
-
-
-def checked(
-    kind: type[P], call: str, **fields: Any
-) -> P:  # Any: whatever the user passed is checked here
-    """Build parameters from keyword arguments.
-
-    Raises `TypeError` for an unknown name or a wrong type and `ValueError` for a value out of
-    bounds, both naming `call` and the place.
-    """
-    known = _fields(kind)
-    for name in fields:
-        if name not in known:
-            raise TypeError(
-                f"{call} got an unexpected keyword argument {name!r}; it knows {', '.join(known)}"
-            )
-    for name, field in known.items():
-        if field.required and name not in fields:
-            raise TypeError(f"{call} is missing the keyword argument {name!r}")
-    wire = {known[name].encode_name: value for name, value in fields.items()}
-    try:
-        return msgspec.convert(msgspec.json.decode(msgspec.json.encode(wire)), type=kind)
-    except RecursionError as exc:
-        raise ValueError(f"{call}: nested too deep") from exc
-    except (msgspec.ValidationError, UnicodeEncodeError, TypeError) as exc:
-        of_value = isinstance(exc, UnicodeEncodeError) or " of length " in str(exc)
-        raise (ValueError if of_value else TypeError)(f"{call}: {exc}") from exc
+    custom: Mapping[str, str | None] | None

@@ -234,13 +234,13 @@ class TranslatedMessage(Struct, frozen=True, kw_only=True):
 
 
 class Window(Struct, Generic[S], frozen=True):
-    """The newest part of a list."""
+    """The first part of a list, as long as was asked for."""
 
     items: tuple[S, ...]
-    """What is in it, newest first."""
+    """What is in it, in the order of the list: newest first, but for reactions."""
 
     loaded_all: bool
-    """Whether that is all: there is nothing beyond it."""
+    """Whether that is all. Otherwise there may be more beyond it: `load_more` tells."""
 
 
 class ConnectionState(Struct, frozen=True, kw_only=True):

@@ -153,6 +153,7 @@ class Settings(BaseSettings):
 
     max_translations: int = Field(default=16, ge=1, le=1000)
     """Requests for translation that are at work at a time."""
+
     max_file_bytes: int = Field(default=50 * 1024 * 1024, ge=1, le=2**40)
     """Bytes of one uploaded file."""
 

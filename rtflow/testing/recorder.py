@@ -21,9 +21,11 @@ SHOWN = 20  # values that a failure prints
 class Recorder(ObserverBase[T], Generic[T]):
     """Records the values, the error and the completion of a stream.
 
-    seen = Recorder[int]()
-    with conversation.unread.observe().subscribe(seen):
-        await seen.until(lambda values: values[-1] == 3)
+        seen = Recorder[int]()
+        with conversation.unread.observe().subscribe(seen):
+            await seen.until(lambda values: values[-1] == 3)
+
+    It is an observer, for `subscribe`. What it has seen may be asked on any thread.
     """
 
     error: Exception | None

@@ -161,8 +161,11 @@ async def test_what_cannot_be_sent_is_refused_at_the_call(
         await lunch.send("hi", referenced_message=other)
     with pytest.raises(ValueError, match="referenced_message"):
         await lunch.send("hi", referenced_message="")
-    with pytest.raises(TypeError, match=r"conversation\.send"):
-        await lunch.send(rtflow.LocationBlock(float("nan"), 2))
+    for degrees in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=r"conversation\.send: a place has finite degrees"):
+            await lunch.send(rtflow.LocationBlock(degrees, 2))
+    with pytest.raises(TypeError, match=r"got `str` - at `content\[0\].longitude`"):
+        await lunch.send(rtflow.LocationBlock(1, "2"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] - the point of it
     assert scripted.lines == []
 
 

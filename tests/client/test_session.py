@@ -126,6 +126,28 @@ async def test_more_of_a_window_that_does_not_come_in_time(scripted: ScriptedSer
             await window.load_more(1)
 
 
+async def test_after_the_end_there_is_no_more_of_a_window(scripted: ScriptedServer) -> None:
+    scripted.answers[wire.GET_MESSAGES] = Page((a_message("m1", 5, None),), "more")
+    async with rtflow.Session(scripted.url, app_id="demo", user_id="me", token="t") as session:
+        watched, other = (session.conversation("lunch").messages.window(1) for _ in range(2))
+        seen = Recorder[rtflow.Window[rtflow.MessageSnapshot] | None]()
+        watched.observe().subscribe(seen)
+        await seen.until(lambda values: bool(values))
+        scripted.answers[wire.GET_MESSAGES] = SILENCE
+
+        async def wait_for_more() -> None:
+            with pytest.raises(rtflow.SessionClosed):
+                await watched.load_more(1)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(wait_for_more())
+            await scripted.until(lambda: len(scripted.last.asked(wire.GET_MESSAGES)) == 2)
+            await session.close()
+    for window in (watched, other):
+        with pytest.raises(rtflow.SessionClosed):
+            await window.load_more(1)
+
+
 async def test_an_iterator_can_be_waited_for_once_at_a_time(alice: rtflow.Session) -> None:
     values = aiter(alice.conversation("lunch").unread)
     await anext(values)

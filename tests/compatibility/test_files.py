@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from msgspec import UNSET
 
 import rtflow
 from tests.compatibility.conftest import Lunch
@@ -34,4 +33,4 @@ async def test_a_file_arrives_with_what_was_said_of_it(
     assert (file.file_token, file.filename, file.size) == (token, filename, 16)
     assert file.url.startswith("http")
     for name in ("subtype", "width", "height", "duration"):
-        assert getattr(file, name) == told.get(name, UNSET)
+        assert getattr(file, name) == told.get(name)

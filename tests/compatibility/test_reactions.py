@@ -1,6 +1,7 @@
 """Reactions: the sums on a message, and who reacted with one emoji."""
 
 import rtflow
+from rtflow.testing import Recorder
 from tests.compatibility.conftest import Lunch
 
 EMOJI = "\N{THUMBS UP SIGN}"
@@ -38,3 +39,21 @@ async def test_a_reaction_is_in_the_sum_and_in_the_list(lunch: Lunch) -> None:
     listed = await ref.reactions(EMOJI).get()
     assert listed is not None
     assert [it.user and it.user.id for it in listed.items] == ["alice"]
+
+
+async def test_who_watches_sees_reactions_come_and_go(lunch: Lunch) -> None:
+    ref = await lunch.hers.send("Pizza?")
+    hers, his = ref.reactions(EMOJI), lunch.his.message(ref.id).reactions(EMOJI)
+    seen = Recorder[rtflow.Window[rtflow.ReactionSnapshot] | None]()
+
+    def shown(windows: list[rtflow.Window[rtflow.ReactionSnapshot] | None]) -> list[list[str]]:
+        return [[it.user.name for it in w.items if it.user] for w in windows if w]
+
+    with hers.observe().subscribe(seen):
+        await seen.until(lambda windows: shown(windows) == [[]])
+        await his.add()
+        await seen.until(lambda windows: shown(windows) == [[], ["Bob"]])
+        await hers.add()
+        await seen.until(lambda windows: shown(windows)[-1] == ["Bob", "Alice"])
+        await his.remove()
+        await seen.until(lambda windows: shown(windows)[-1] == ["Alice"])

@@ -1,5 +1,6 @@
 """Every example runs as it is, against a real server, and shows what it promises."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rtflow import Session
 from rtflow.testing import ServerProcess
 from tests.cli.program import PYTHON, Program, rtflow, started
 
@@ -71,6 +73,66 @@ async def test_typed_dashboard_follows_what_happens(url: str) -> None:
     assert ended.stderr == ""
     assert "link: live" in ended.stdout
     assert "unread everywhere: 0" in ended.stdout
+
+
+async def test_bot_answers_who_speaks_to_it_also_what_was_said_while_it_was_away(url: str) -> None:
+    async with example("bot.py", url, "lunch", "alice") as program:
+        await until(program, "listening")
+        await send(url, "lunch", "what is a bot, really?")
+        await send(url, "lunch", "bot, *where* is it?")
+        await until(program, "lunch: answered alice: where is it?")
+        ended = await program.interrupted()
+    assert (ended.status, ended.stderr) == (0, "")
+
+    await send(url, "lunch", "bot, are you there?")
+    async with example("bot.py", url) as program:
+        await until(program, "lunch: answered alice: are you there?")
+        ended = await program.interrupted()
+    assert (ended.status, ended.stderr) == (0, "")
+    assert ended.stdout.count("answered") == 1
+
+    said = await exported(url, "lunch")
+    assert [line["text"] for line in said] == [
+        "alice asked: are you there?",
+        "bot, are you there?",
+        "alice asked: where is it?",
+        "bot, where is it?",
+        "what is a bot, really?",
+    ]
+    assert [line["sender"] for line in said] == ["Bot", "alice", "Bot", "alice", "alice"]
+    assert said[2]["replies_to"] == said[3]["id"]
+    assert said[3]["reactions"] == {"👀": 1}
+
+
+async def exported(url: str, *arguments: str) -> list[dict[str, object]]:
+    async with example("export_conversation.py", url, *arguments) as program:
+        ended = await program.ended()
+    assert (ended.status, ended.stderr) == (0, "")
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+async def test_export_conversation_prints_page_after_page_or_what_is_found(url: str) -> None:
+    async with Session(url, app_id="demo", user_id="alice") as alice:
+        await alice.current_user.create_if_not_exists(name="Alice")
+        lunch = alice.conversation("lunch")
+        await lunch.create_if_not_exists()
+        for number in range(201):  # two pages and one more
+            await lunch.send(f"pizza {number}")
+        await alice.conversation("work").create_if_not_exists()
+        await alice.conversation("work").send("No pizza 7 here")
+
+    texts = [line["text"] for line in await exported(url, "lunch")]
+    assert texts == [f"pizza {number}" for number in range(200, -1, -1)]
+    found = [
+        (line["conversation"], line["text"]) for line in await exported(url, "--search", "pizza 7")
+    ]
+    assert found[0] == ("work", "No pizza 7 here")
+    assert found[-1] == ("lunch", "pizza 7")
+
+    async with example("export_conversation.py", url, "nowhere") as program:
+        ended = await program.ended()
+    assert (ended.status, ended.stdout) == (1, "")
+    assert ended.complaint == "alice sees no conversation 'nowhere'"
 
 
 async def test_unread_dashboard_prints_changes_where_there_is_no_terminal(url: str) -> None:

@@ -1,5 +1,6 @@
 """Messages as trees, and as plain text."""
 
+import msgspec
 import pytest
 
 from rtflow.model.content import (
@@ -56,6 +57,16 @@ def test_plaintext_is_what_the_official_client_shows(
     content: tuple[TextBlock, ...], text: str
 ) -> None:
     assert plaintext(content) == text
+
+
+def test_what_is_not_known_of_a_file_is_none_and_does_not_travel() -> None:
+    file = a_file()
+    assert (file.subtype, file.width, file.height, file.duration) == (None, None, None, None)
+    text = msgspec.json.encode(file)
+    assert b"null" not in text
+    assert msgspec.json.decode(text, type=FileBlock) == file
+    told = text.replace(b"}", b',"width":null,"subtype":null}')  # others may write it so
+    assert msgspec.json.decode(told, type=FileBlock) == file
 
 
 def test_a_tree_of_any_depth_has_a_plaintext() -> None:

@@ -67,11 +67,11 @@ def test_a_conversation_without_messages_has_none() -> None:
 
 WRONG: list[tuple[object, str]] = [
     ({"subjekt": ["==", "x"]}, "subjekt"),
-    ({"access": ["oneOf", "x"]}, "wrong shape"),
-    ({"access": ["==", ["x"]]}, "wrong shape"),
+    ({"access": ["oneOf", "x"]}, "'oneOf' in access must be a tuple, not 'x'"),
+    ({"access": ["==", ["x"]]}, "'==' in access must be one value, not ('x',)"),
     ({"custom": {"a": ["oneOf", "x"]}}, "custom.a"),
-    ({"createdAt": ["between", 3]}, "wrong shape"),
-    ({"createdAt": [">", [1, 2]]}, "wrong shape"),
+    ({"createdAt": ["between", 3]}, "must be a tuple, not 3"),
+    ({"createdAt": [">", [1, 2]]}, "must be one value, not (1.0, 2.0)"),
     ({"createdAt": ["~", 1]}, "$.createdAt[0]"),
     ({"isUnread": 1}, "$.isUnread"),
     (["all", []], "$[0]"),
@@ -119,6 +119,23 @@ def test_a_filter_that_is_made_wrongly_says_so_at_once(
 ) -> None:
     with pytest.raises(TypeError, match=hint):
         ConversationFilter(**fields)  # type: ignore[arg-type]  # that is what is tested
+
+
+@pytest.mark.parametrize(
+    ("fields", "hint"),
+    [
+        ({"subject": ("oneOf", ["x"])}, r"'oneOf' in subject must be a tuple, not \['x'\]"),
+        ({"created_at": (">", float("nan"))}, "'>' in created_at must be finite, not nan"),
+        ({"joined_at": ("between", (0, float("inf")))}, r"must be finite, not \(0, inf\)"),
+    ],
+)
+def test_an_operand_that_does_not_fit_is_told(fields: dict[str, object], hint: str) -> None:
+    with pytest.raises(ValueError, match=hint):
+        ConversationFilter(**fields)  # type: ignore[arg-type]  # that is what is tested
+
+
+def test_a_filter_shows_what_it_filters_by_and_nothing_else() -> None:
+    assert repr(ConversationFilter(is_unread=True)) == "ConversationFilter(is_unread=True)"
 
 
 def test_what_is_no_filter_at_all_is_a_type_error() -> None:

@@ -1,24 +1,38 @@
 """Wrong keyword arguments and ids are refused at the call, by name."""
 
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from rtflow.model.arguments import checked
 from rtflow.model.ids import checked_id
-from rtflow.model.params import CreateUser, Renew, SetUser, checked
+from rtflow.model.params import (
+    CreateUser,
+    EditMessage,
+    ParticipantParams,
+    Renew,
+    SetUser,
+    ValidateFile,
+)
 
 
 @pytest.mark.parametrize(
     ("fields", "error", "hint"),
     [
         ({}, TypeError, "missing the keyword argument 'name'"),
-        ({"name": 7}, TypeError, "$.name"),
+        ({"name": 7}, TypeError, "`str`, got `int` - at `name`"),
         ({"name": ""}, ValueError, "length >= 1"),
         ({"name": "x" * 1_001}, ValueError, "length <= 1000"),
         ({"name": "x", "nmae": "y"}, TypeError, "'nmae'; it knows name"),
         ({"name": "x", "custom": {"a": 1}}, TypeError, "custom"),
-        ({"name": "x", "photo_url": 7}, TypeError, "photoUrl"),
-        ({"name": "x", "email": object()}, TypeError, "object"),
+        ({"name": "x", "photo_url": 7}, TypeError, "`str | None`, got `int` - at `photo_url`"),
+        ({"name": "x", "photo_url": b"https://x"}, TypeError, "got `bytes` - at `photo_url`"),
+        ({"name": "x", "locale": UUID(int=1)}, TypeError, "got `uuid` - at `locale`"),
+        ({"name": "x", "custom": {1: "a"}}, TypeError, "got `int` - at `key` in `custom`"),
+        ({"name": "x", "custom": ["a"]}, TypeError, "`dict | None`, got `list`"),
+        ({"name": "x", "email": object()}, TypeError, "object cannot be sent"),
         ({"name": "\ud800"}, ValueError, "surrogates"),
     ],
 )
@@ -29,6 +43,25 @@ def test_wrong_arguments_are_refused_by_name(
         checked(CreateUser, "user.create_if_not_exists()", **fields)
     assert "user.create_if_not_exists()" in str(caught.value)
     assert hint in str(caught.value)
+
+
+def test_a_word_that_is_none_of_the_known_ones_is_a_value_error_that_lists_them() -> None:
+    with pytest.raises(ValueError, match="'Admin' - at `access`; it takes 'Read', 'ReadWrite'"):
+        checked(ParticipantParams, "participant.set", access="Admin")
+    with pytest.raises(ValueError, match="`notify`; it takes True, False, 'MentionsOnly'"):
+        checked(ParticipantParams, "participant.set", notify="Mentions")
+    with pytest.raises(TypeError, match=r"`content\[0\].type`"):
+        checked(EditMessage, "message.edit", content=[{"type": "sticker"}])
+
+
+def test_a_number_out_of_bounds_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="`int` >= 0 - at `filesize`"):
+        checked(ValidateFile, "upload", filename="x", filesize=-1)
+
+
+def test_any_mapping_may_be_given_for_a_dict() -> None:
+    given = MappingProxyType({"a": "b"})
+    assert checked(SetUser, "user.set", custom=given) == SetUser(custom={"a": "b"})
 
 
 def test_absent_and_none_are_different() -> None:

@@ -44,3 +44,19 @@ async def test_writes_within_a_conversation_live(session: rtflow.Session) -> Non
     await sent.reactions("👍").remove()
     await sent.delete()
     await lunch.mark_as_typing()
+
+
+async def test_what_a_snapshot_shows_can_be_set_elsewhere(session: rtflow.Session) -> None:
+    await session.current_user.create_if_not_exists(name="Alice")
+    old = session.conversation("lunch")
+    await old.create_if_not_exists(welcome_messages=["hi", "ho"], custom={"k": "v"})
+    shown = await old.get()
+    assert shown is not None
+    new = session.conversation("dinner")
+    await new.set(welcome_messages=shown.welcome_messages, custom=shown.custom)
+    sent = await new.send("hello", custom=shown.custom)
+    await sent.edit(custom=shown.custom)
+    await session.current_user.set(custom=shown.custom, email=("a@example.com",))
+    copy = await new.get()
+    assert copy is not None
+    assert (copy.welcome_messages, copy.custom) == (("hi", "ho"), {"k": "v"})

@@ -4,6 +4,7 @@ Not here: what blocks are (rtflow.model.content), what a text means (rtflow.mode
 server allows.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
@@ -43,6 +44,8 @@ def blocks_of(given: Content, call: str, *, links: bool) -> tuple[SendBlock, ...
 
 
 def _check(block: object, call: str) -> None:
+    if isinstance(block, LocationBlock):
+        _check_place(block, call)
     if isinstance(block, BLOCKS):
         return
     hint = (
@@ -54,3 +57,10 @@ def _check(block: object, call: str) -> None:
         f"{call}: a block is a TextBlock, SendFileBlock or LocationBlock, "
         f"not {type(block).__name__}{hint}"
     )
+
+
+def _check_place(place: LocationBlock, call: str) -> None:
+    """JSON has no "not a number", and no infinity."""
+    for degrees in (place.latitude, place.longitude):
+        if isinstance(degrees, float) and not math.isfinite(degrees):
+            raise ValueError(f"{call}: a place has finite degrees, not {place!r}")

@@ -24,6 +24,7 @@ from rtflow.client.state.views import (
     UnreadView,
 )
 from rtflow.errors import Conflict, Forbidden, RtflowError
+from rtflow.model.arguments import checked
 from rtflow.model.filters import ALL, Filter, as_filter
 from rtflow.model.ids import checked_id
 from rtflow.model.params import (
@@ -33,7 +34,6 @@ from rtflow.model.params import (
     ParticipantAction,
     ParticipantParams,
     SendMessage,
-    checked,
 )
 from rtflow.model.snapshots import ConversationSnapshot, TypingSnapshot, Window
 from rtflow.wire.endpoints import (
@@ -90,7 +90,10 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         return MessageRef(self._mirror, self.id, checked_id(id, "a message id"))
 
     def participant(self, user: str | UserRef) -> ParticipantRef:
-        """Return a ref to somebody's membership; `user` is an id or a ref."""
+        """Return a ref to somebody's membership; `user` is an id or a ref.
+
+        Raises `TypeError` or `ValueError` for what cannot be an id.
+        """
         id = user.id if isinstance(user, UserRef) else checked_id(user, "a user id")
         return ParticipantRef(self._mirror, self.id, id)
 
@@ -126,7 +129,7 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         content: Content,
         *,
         referenced_message: str | MessageRef | None = None,
-        custom: dict[str, str] | None = None,
+        custom: Mapping[str, str] | None = None,
     ) -> MessageRef:
         """Send a message, and return a ref to it.
 
@@ -136,7 +139,8 @@ class ConversationRef(LiveRef[ConversationSnapshot | None]):
         a ref or an id. `custom` is data of the application, text by key.
 
         Raises `TypeError` or `ValueError` for what cannot be sent, and a `RequestRefused`:
-        `Forbidden` when I am not in the conversation or may only read.
+        `Forbidden` when I may only read, `Forbidden` or `NotFound` when I am not in the
+        conversation, `BadRequest` for what the server does not take.
         """
         call = "conversation.send"
         fields: dict[str, object] = {"content": blocks_of(content, call, links=False)}

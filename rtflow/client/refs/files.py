@@ -20,7 +20,8 @@ from rtflow.client.http import Body, HttpFailed
 from rtflow.client.mirror import Mirror
 from rtflow.client.rest import Rest
 from rtflow.errors import InvalidFrame, ProtocolError
-from rtflow.model.params import ValidateFile, checked
+from rtflow.model.arguments import checked
+from rtflow.model.params import ValidateFile
 from rtflow.wire.codec import decode_part, decoder
 from rtflow.wire.endpoints import VALIDATE_FILE
 

@@ -16,8 +16,9 @@ from rtflow.client.refs.translation import translate
 from rtflow.client.refs.windows import LiveWindow, checked_count
 from rtflow.client.state.views import MessagesView, MessageView
 from rtflow.errors import NotFound
+from rtflow.model.arguments import checked
 from rtflow.model.ids import checked_id
-from rtflow.model.params import EditMessage, Empty, MessageFields, checked
+from rtflow.model.params import EditMessage, Empty, MessageFields
 from rtflow.model.snapshots import MessageSnapshot, TranslatedMessage, Window
 from rtflow.wire.endpoints import DELETE_MESSAGE, EDIT_MESSAGE
 
@@ -69,7 +70,7 @@ class MessageRef(LiveRef[MessageSnapshot | None]):
         (`<https://example.com|here>`); None leaves it alone. `custom` merges key by key, a
         value of None deletes the key, None as a whole deletes all. Raises `TypeError` or
         `ValueError` for what cannot be sent, and a `RequestRefused`: `NotFound` when there is no
-        such message, `Forbidden` when I may not edit it.
+        such message or I am not in the conversation, `Forbidden` when I may not edit it.
         """
         call = "message.edit"
         if content is None and not fields:

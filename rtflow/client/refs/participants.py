@@ -9,13 +9,13 @@ from rtflow.client.refs.ref import LiveRef
 from rtflow.client.refs.windows import LiveWindow, checked_count
 from rtflow.client.state.views import ParticipantsView, ParticipantView
 from rtflow.errors import Conflict, NotFound, RequestRefused, refusal
+from rtflow.model.arguments import checked
 from rtflow.model.params import (
     Empty,
     ParticipantAction,
     ParticipantActions,
     ParticipantFields,
     ParticipantParams,
-    checked,
 )
 from rtflow.model.snapshots import ParticipantSnapshot, Window
 from rtflow.wire.endpoints import DELETE_PARTICIPANT, PARTICIPANTS
@@ -46,7 +46,8 @@ class ParticipantRef(LiveRef[ParticipantSnapshot | None]):
         """Let the user join, or leave everything as it is if the user is in already.
 
         `access` is "ReadWrite" and `notify` True when not given. Raises `TypeError` or `ValueError`
-        for wrong fields, and a `RequestRefused` (`Forbidden`, `NotFound` for an unknown user).
+        for wrong fields, and a `RequestRefused`: `Forbidden` when I may not do that, `NotFound`
+        when there is no such user, or I am not in the conversation.
         """
         refused = await self._act("POST", "create_if_not_exists", fields)
         if refused is not None and not isinstance(refused, Conflict):

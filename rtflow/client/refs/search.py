@@ -70,8 +70,12 @@ class Search(AsyncIterator[T], Generic[T]):
             raise TypeError(f"a query is a str, not {type(query).__name__}: {query!r}")
         if len(query) > MOST_CHARACTERS:
             raise ValueError(f"a query has at most {MOST_CHARACTERS} characters, not {len(query)}")
+        try:
+            text = quote(query, safe="-_.!~*'()")  # encoded twice (protocol.md 8.1)
+        except UnicodeEncodeError as exc:
+            raise ValueError(f"a query is not valid unicode: {query!r}") from exc
         self._start = {
-            "searchString": quote(query, safe="-_.!~*'()"),  # encoded twice (protocol.md 8.1)
+            "searchString": text,
             "conversationFilter": encode(
                 ALL if filter is None else normalised(as_filter(filter))
             ).decode(),

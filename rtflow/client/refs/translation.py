@@ -15,9 +15,10 @@ from msgspec import UNSET
 from rtflow.client.mirror import Mirror
 from rtflow.client.state.portraits import frozen_content
 from rtflow.errors import RtflowError
+from rtflow.model.arguments import checked
 from rtflow.model.content import TextBlock, plaintext
 from rtflow.model.markup import parse
-from rtflow.model.params import Translate, checked
+from rtflow.model.params import Translate
 from rtflow.model.snapshots import TranslatedMessage
 from rtflow.wire.endpoints import TRANSLATE, Translations
 

@@ -11,7 +11,8 @@ from rtflow.client.mirror import Mirror
 from rtflow.client.refs.ref import LiveRef, watching
 from rtflow.client.state.views import OnlineView, UserView
 from rtflow.errors import Conflict
-from rtflow.model.params import CreateUser, CreateUserFields, SetUser, SetUserFields, checked
+from rtflow.model.arguments import checked
+from rtflow.model.params import CreateUser, CreateUserFields, SetUser, SetUserFields
 from rtflow.model.snapshots import UserOnlineSnapshot, UserSnapshot
 from rtflow.wire.endpoints import CREATE_USER, SET_USER
 

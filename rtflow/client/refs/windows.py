@@ -27,7 +27,8 @@ class LiveWindow(Live[T]):
         """Show `n` more items from now on; while it is watched, return when they are there.
 
         Raises `TypeError` or `ValueError` unless `n` is at least 1, `RequestTimedOut` when the
-        items do not come in time (they are shown when they do), or what the stream fails with.
+        items do not come in time (they are shown when they do), `SessionClosed`, or what the stream
+        fails with.
         """
         await self._watched.lengthen(checked_count(n))
 

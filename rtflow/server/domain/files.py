@@ -8,7 +8,7 @@ Not here: bytes (rtflow.server.files), names (filenames.py), types (media.py).
 
 from typing import Final
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from rtflow.errors import BadRequest
 from rtflow.model.content import Block, FileBlock
@@ -63,10 +63,10 @@ class Stored(Struct, frozen=True):
             url=self.url,
             size=self.size,
             filename=self.filename,
-            subtype=UNSET if self.subtype is None else self.subtype,
-            width=UNSET if self.width is None else self.width,
-            height=UNSET if self.height is None else self.height,
-            duration=UNSET if self.duration is None else self.duration,
+            subtype=self.subtype,
+            width=self.width,
+            height=self.height,
+            duration=self.duration,
         )
 
 
