@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from typing import Final, cast
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import httpx2
@@ -220,17 +220,18 @@ NASTY: Final = (  # JSON, or what is nearly JSON, in place of any value
 def spoiled(value: Json) -> Iterator[str]:
     """Yield the JSON of `value` with each part of it, in turn, in the place of `@`."""
     yield "@"
-    if isinstance(value, dict):
-        named = cast("dict[str, Json]", value)
-        for key in named:
-            others = json.dumps({**named, key: 0})
-            for inner in spoiled(named[key]):
-                yield others.replace(f'"{key}": 0', f'"{key}": {inner}', 1)
-    elif isinstance(value, list) and value:
-        first, *others = cast("list[Json]", value)
-        rest = "".join(f", {json.dumps(it)}" for it in others)
-        for inner in spoiled(first):
-            yield f"[{inner}{rest}]"
+    match value:
+        case {**named}:
+            for key in named:
+                whole = json.dumps({**named, key: 0})
+                for inner in spoiled(named[key]):
+                    yield whole.replace(f'"{key}": 0', f'"{key}": {inner}', 1)
+        case [first, *others]:
+            rest = "".join(f", {json.dumps(it)}" for it in others)
+            for inner in spoiled(first):
+                yield f"[{inner}{rest}]"
+        case _:
+            pass
 
 
 ASKED: Final = [it for it in table.ALL if it.kind is not Kind.SESSION]
