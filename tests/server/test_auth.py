@@ -133,7 +133,12 @@ def test_a_bad_token_is_refused_with_its_code(make: Callable[[], str], code: str
 
 def test_what_a_head_says_of_keys_means_nothing() -> None:
     """There is one key. Who has it may write there what he likes."""
-    head = {"kid": "../../etc/passwd' OR 1=1", "jku": "http://localhost:9", "x5u": "x", "jwk": {}}
+    head: dict[str, Any] = {
+        "kid": "../../etc/passwd' OR 1=1",
+        "jku": "http://localhost:9",
+        "x5u": "x",
+        "jwk": {},
+    }
     assert AUTHENTICATOR.identify(signed(head=head), "alice").user_id == "alice"
 
 
