@@ -4,7 +4,7 @@ PYTHON ?= python3
 SECONDS ?=
 ARGS ?=
 
-.PHONY: help demo test interop check bench docs clean
+.PHONY: help demo test fuzz interop check bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -14,6 +14,9 @@ demo: .venv/.complete ## a chat server, people who talk and a live dashboard (SE
 
 test: .venv/.complete ## every test, with real parts (ARGS="-k unread" goes to pytest)
 	@PYTHONASYNCIODEBUG=1 .venv/bin/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+
+fuzz: .venv/.complete ## what attackers may send, if atheris is there (".[fuzz]"; SECONDS=60 each)
+	@.venv/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 interop: .venv/.complete ## the official JavaScript client against our server, beside ours (ARGS too)
 	@.venv/bin/python -m tests.interop.node

@@ -3,8 +3,9 @@
 Not here: when the link is ready (link.py), bytes (rtflow.wire).
 
 A request is *waiting* (for the link), *sent* (its answer is expected on this connection),
-*resting* (the server was too busy; it goes back to the waiting ones after a while) or settled.
-Waiting ones leave in the order in which they were asked; a repeat takes its old place.
+*resting* (the server was too busy; it goes back to the waiting ones after a while; of writes also
+those behind it, held.py) or settled. Waiting ones leave in the order in which they were asked; a
+repeat takes its old place.
 
 Two kinds of caller: one waits for its own answer and takes what comes of it (`future`); the
 registry asks anew for everything whenever a connection is ready, so what it asked on an older one
@@ -23,6 +24,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
+from rtflow.client.held import Held, rest_after
 from rtflow.client.slot import Slot
 from rtflow.errors import (
     OutcomeUnknown,
@@ -44,9 +46,6 @@ MOST_WAITING: Final = 10_000
 MOST_IDS: Final = 1_000  # in one request for users (protocol.md 4)
 MOST_FAILURES: Final = 3  # of a read, until the server's 500 is reported
 MOST_LOGINS: Final = 2  # for one request that is refused with 401 again and again
-FIRST_REST: Final = 0.2  # seconds (protocol.md 2.5)
-REST_FACTOR: Final = 1.2
-LONGEST_REST: Final = 30.0
 BATCHED: Final[tuple[AnyEndpoint, ...]] = (WATCH_USERS, GET_USERS)  # in this order
 
 logger = logging.getLogger(__name__)
@@ -83,12 +82,14 @@ class Requests:
         self._waiting: OrderedDict[int, Slot] = OrderedDict()
         self._sent: dict[int, tuple[Slot, ...]] = {}
         self._resting = dict[int, Slot]()
+        self._held = Held(self._let_go, chance)
         self._wire: Wire | None = None
         self._is_open = False
         self._flush: asyncio.Handle | None = None
 
     def __len__(self) -> int:
-        return len(self._waiting) + sum(map(len, self._sent.values())) + len(self._resting)
+        sent = sum(map(len, self._sent.values()))
+        return len(self._waiting) + sent + len(self._resting) + len(self._held)
 
     # Asking
 
@@ -132,14 +133,15 @@ class Requests:
 
     def _submit(self, slot: Slot) -> None:
         wire, is_batched = self._wire, slot.endpoint in BATCHED
+        if self._held.is_on and slot.endpoint.kind is Kind.WRITE and self._has_room(slot):
+            self._held.keep(slot)
+            return
         if self._is_open and not self._waiting and not is_batched:
             assert wire is not None
             if wire.is_writable:
                 self._send(wire, (slot,))
                 return
-        if len(self._waiting) >= MOST_WAITING and slot.future is not None:
-            why = f"{MOST_WAITING} requests wait for the connection already"
-            raise TooManyRequests("TOO_MANY_WAITING", why, request=slot.request)
+        self._has_room(slot)
         self._waiting[slot.number] = slot
         if not self._is_open:
             return
@@ -148,8 +150,16 @@ class Requests:
         elif self._flush is None:  # at the end of this turn: others may join
             self._flush = asyncio.get_running_loop().call_soon(self.flush)
 
+    def _has_room(self, slot: Slot) -> bool:
+        """Say yes, or raise when too many wait already."""
+        if len(self._waiting) + len(self._held) >= MOST_WAITING and slot.future is not None:
+            why = f"{MOST_WAITING} requests wait for the connection already"
+            raise TooManyRequests("TOO_MANY_WAITING", why, request=slot.request)
+        return True
+
     def _drop(self, slot: Slot) -> None:
         """The caller has left: free the slot. Without effect when it is settled."""
+        self._held.done(slot)
         self._waiting.pop(slot.number, None)
         self._resting.pop(slot.number, None)
         self._wake(slot)
@@ -183,7 +193,7 @@ class Requests:
         self._is_open, self._wire = False, None
         sent, self._sent = self._sent, {}
         kept = list[Slot]()
-        for slot in self._waiting.values():
+        for slot in (*self._held.end(), *self._waiting.values()):
             if slot.is_fleeting:
                 slot.give_up()
             elif slot.future is not None or not was_ready:
@@ -226,6 +236,8 @@ class Requests:
                 slot.finish(result)
             else:
                 self._settle_error(slot, error if len(slots) == 1 else copy.copy(error))
+            if error is None or error_status(error) != 429:
+                self._held.done(slot)
 
     def close(self, error: SessionClosed) -> None:
         """Fail everybody who waits, forget the rest."""
@@ -237,6 +249,7 @@ class Requests:
             *itertools.chain.from_iterable(self._sent.values()),
             *self._waiting.values(),
             *self._resting.values(),
+            *self._held.end(),
         ]
         self._sent.clear()
         self._waiting.clear()
@@ -305,6 +318,8 @@ class Requests:
             self._wait([*self._waiting.values(), slot])
         elif error.status == 429 and slot.is_fleeting:
             slot.give_up()
+        elif error.status == 429 and endpoint.kind is Kind.WRITE:
+            self._hold_back(slot)
         elif error.status == 429 or (
             error.status >= 500 and endpoint.kind in READS and slot.failures < MOST_FAILURES
         ):
@@ -314,9 +329,7 @@ class Requests:
 
     def _rest(self, slot: Slot) -> None:
         """Try again in a while; the caller's own time goes on."""
-        pause = min(FIRST_REST * REST_FACTOR**slot.failures, LONGEST_REST) * (
-            1 + self._chance() / 10
-        )
+        pause = rest_after(slot.failures, self._chance())
         slot.failures = min(slot.failures + 1, 100)
         self._resting[slot.number] = slot
         slot.rest = asyncio.get_running_loop().call_later(pause, self._rested, slot)
@@ -325,6 +338,17 @@ class Requests:
         slot.rest = None
         del self._resting[slot.number]
         self._wait([*self._waiting.values(), slot])
+        self.flush()
+
+    def _hold_back(self, slot: Slot) -> None:
+        """Try this write again in a while, and none that was asked after it before."""
+        self._held.refused(slot)
+        for other in list(self._waiting.values()):
+            if other.endpoint.kind is Kind.WRITE:
+                self._held.keep(self._waiting.pop(other.number))
+
+    def _let_go(self, slots: list[Slot]) -> None:
+        self._wait([*self._waiting.values(), *slots])
         self.flush()
 
     @staticmethod
@@ -341,8 +365,12 @@ class Requests:
     def __repr__(self) -> str:
         return (
             f"<Requests: {len(self._waiting)} waiting, {len(self._sent)} sent, "
-            f"{len(self._resting)} resting>"
+            f"{len(self._resting) + len(self._held)} resting>"
         )
+
+
+def error_status(error: RtflowError) -> int:
+    return error.status if isinstance(error, RequestRefused) else 0
 
 
 READS: Final = frozenset({Kind.READ, Kind.WATCH})

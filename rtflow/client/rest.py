@@ -10,6 +10,7 @@ Invariant: when the session is closed nothing is left. Who waits is woken, what 
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -25,6 +26,7 @@ from rtflow.errors import (
     RequestTimedOut,
     RtflowError,
     SessionClosed,
+    Unauthorized,
 )
 from rtflow.wire.codec import decode_part, decoder
 from rtflow.wire.endpoints import Problem
@@ -33,6 +35,9 @@ __all__ = ["Rest"]
 
 FIRST_REST: Final = 0.2  # seconds between two attempts (protocol.md 1.2)
 REST_FACTOR: Final = 1.2
+
+HEADER: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
+NO_HEADER: Final = "the token has a character that HTTP cannot carry, such as an end of line"
 
 _problem = decoder(Problem)
 
@@ -68,6 +73,8 @@ class Rest:
         while True:
             try:
                 token = await self._token(refused)
+                if not HEADER.fullmatch(token):  # an HTTP client would show it in its complaint
+                    raise Unauthorized("TOKEN_INVALID", NO_HEADER, request=request)
                 reply = await send(method, url, patience=self.patience, token=token, body=body)
             except (Unavailable, HttpFailed) as exc:
                 was_sent = isinstance(exc, HttpFailed) and exc.was_sent

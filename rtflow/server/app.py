@@ -50,6 +50,7 @@ from rtflow.server.gateway.translator import Translator
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
 from rtflow.server.http.site import Site
+from rtflow.server.rates import Buckets
 from rtflow.server.serve import Address
 from rtflow.server.serve import running as host_here
 from rtflow.server.serve import serve as host_process
@@ -78,13 +79,15 @@ class App:
         self._authenticator = Authenticator(
             settings.app, settings.key, leeway=settings.token_leeway
         )
+        self._requests = Buckets(settings.limits.requests_per_user)
         self._site = Site(
             authenticator=self._authenticator,
             limits=settings.http_limits,
             rules=settings.rules,
+            requests=self._requests,
             public_url=settings.public_url,
         )
-        self._http = http_app(self._site, self._lifespan)
+        self._http = http_app(self._site, self._lifespan, settings.allowed_origins)
         self._endpoint: Endpoint | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,9 +142,10 @@ class App:
                 translator=translator,
                 limits=limits,
                 rules=settings.rules,
+                requests=self._requests,
                 clock=unix_ms,
             )
-            self._endpoint = Endpoint(node)
+            self._endpoint = Endpoint(node, settings.allowed_origins)
             self._site.open(store, vault)
             try:
                 yield

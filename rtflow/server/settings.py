@@ -10,7 +10,7 @@ together.
 import os
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -24,11 +24,14 @@ from pydantic_settings import (
 from rtflow.server.domain.rules import Rules
 from rtflow.server.gateway.limits import Limits
 from rtflow.server.http.limits import HttpLimits
+from rtflow.server.rates import Rate
 from rtflow.wire.codec import MAX_FRAME
 
 __all__ = ["Settings"]
 
 MEMORY = ":memory:"
+
+N = TypeVar("N", int, float)
 
 
 class Settings(BaseSettings):
@@ -64,6 +67,12 @@ class Settings(BaseSettings):
     """The key that tokens are signed with (HS256). None is development mode: no tokens, and only
     clients on this machine."""
 
+    allowed_origins: frozenset[str] | None = None
+    """Origins of web pages that may use the server, such as `["https://shop.example.org"]`: those
+    of others can neither connect nor read. Programs that are no browsers have none, and may. None:
+    any page, which is safe because nothing is done without a token that only the right page has; in
+    development mode there is no token, so there it means any page that this machine has open."""
+
     host: str = "127.0.0.1"
     """The address to listen on. The default stands for ::1 as well."""
 
@@ -94,6 +103,28 @@ class Settings(BaseSettings):
 
     max_connections_per_user: int = Field(default=100, ge=1)
     """Connections that one user may have at a time."""
+
+    max_connections_per_address: int | None = Field(default=None, ge=0)
+    """Connections of one address at a time (IPv6: of one /64; this machine: any number). 0: any
+    number. None: 1,000 with a secret, any number in development mode."""
+
+    max_new_connections_per_second: float | None = Field(default=None, ge=0, le=100_000)
+    """New connections of all clients together, after a rest as many at once. A handshake beyond it
+    is refused with 503 and `Retry-After`, to each client another time. 0: any number. None: 200
+    with a secret, any number in development mode."""
+
+    max_new_connections_per_second_per_address: float | None = Field(default=None, ge=0, le=100_000)
+    """The same for each address. 0: any number. None: 50 with a secret, any number in development
+    mode."""
+
+    max_requests_per_second: float | None = Field(default=None, ge=0, le=100_000)
+    """Requests of one connection, after a rest ten times as many at once (that is what a client
+    needs that comes back and reads everything again). One more is refused with 429, and clients try
+    again by themselves. 0: any number. None: 100 with a secret, any number in development mode."""
+
+    max_requests_per_second_per_user: float | None = Field(default=None, ge=0, le=100_000)
+    """The same for all connections of a user together, and his searches and uploads. 0: any number.
+    None: 300 with a secret, any number in development mode."""
 
     max_requests_in_flight: int = Field(default=1_000, ge=1)
     """Unanswered requests of one connection; with so many, nothing more is read from it."""
@@ -179,6 +210,18 @@ class Settings(BaseSettings):
             raise ValueError("it is not like https://chat.example.org or https://example.org/chat")
         return url.rstrip("/")
 
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins_are_such(cls, origins: frozenset[str] | None) -> frozenset[str] | None:
+        if origins is None:
+            return None
+        origins = frozenset(origin.lower() for origin in origins)
+        for origin in origins:
+            parts = urlsplit(origin)
+            if not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+                raise ValueError(f"{origin!r} is not like https://shop.example.org")
+        return origins
+
     @field_validator("file_types")
     @classmethod
     def _endings_are_plain(cls, endings: frozenset[str] | None) -> frozenset[str] | None:
@@ -234,6 +277,15 @@ class Settings(BaseSettings):
             subscriptions=self.max_subscriptions,
             connections_per_user=self.max_connections_per_user,
             requests_in_flight=self.max_requests_in_flight,
+            requests=self._rate(self.max_requests_per_second, 100, rest=10),
+            requests_per_user=self._rate(self.max_requests_per_second_per_user, 300, rest=10),
+            connections_per_address=(
+                self._usually(self.max_connections_per_address, 1_000) or None
+            ),
+            new_connections=self._rate(self.max_new_connections_per_second, 200),
+            new_connections_per_address=self._rate(
+                self.max_new_connections_per_second_per_address, 50
+            ),
             outbox=self.max_outbox_bytes,
             authentication=self.authentication_timeout,
             silence=self.silence_timeout,
@@ -242,6 +294,15 @@ class Settings(BaseSettings):
             translation=self.translation_timeout,
             translations=self.max_translations,
         )
+
+    def _usually(self, chosen: N | None, usual: N) -> N | None:
+        """Return what was chosen; else what is usual with a secret, nothing without one."""
+        return chosen if chosen is not None or self.secret is None else usual
+
+    def _rate(self, chosen: float | None, usual: float, *, rest: float = 1) -> Rate | None:
+        """Return a rate; what has not come in `rest` seconds may come at once. None: any."""
+        per_second = self._usually(chosen, usual)
+        return Rate(per_second, rest * per_second) if per_second else None
 
     @property
     def http_limits(self) -> HttpLimits:

@@ -39,7 +39,7 @@ MAX_SERVER_FRAME: Final = 16 * MAX_FRAME  # bytes that a server may: a page of t
 MAX_SEQ: Final = 2**53 - 1  # what a JavaScript number holds
 MAX_PATH: Final = 8_192  # characters, percent-encoded: three ids of 255 in UTF-8 fit
 EMPTY: Final = Raw(b"{}")
-UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 
 T = TypeVar("T")
 decoder = msgspec.json.Decoder

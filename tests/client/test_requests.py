@@ -225,7 +225,7 @@ async def test_too_many_requests_are_asked_again_until_their_time_is_up(
 async def test_a_read_that_fails_is_asked_again_three_times(
     scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rtflow.client.requests.FIRST_REST", 0.01)
+    monkeypatch.setattr("rtflow.client.held.FIRST_REST", 0.01)
     scripted.answers[WATCH_CONVERSATION] = failing(3, ServerFailed("BUSY"))
     async with Rig(scripted.url) as rig:
         await rig.link.ask(WATCH_CONVERSATION, ("lunch",), Empty())

@@ -17,8 +17,10 @@ SECRET = "a secret of more than thirty-two bytes"
 AUTHENTICATOR = Authenticator("demo", SECRET, leeway=5)
 
 
-def signed(secret: str = SECRET, alg: str = "HS256", **claims: Any) -> str:
-    """Make a token by hand, so that it can be wrong in any way. Any: claims are JSON."""
+def signed(
+    secret: str = SECRET, alg: Any = "HS256", head: dict[str, Any] | None = None, **claims: Any
+) -> str:
+    """Make a token by hand, so that it can be wrong in any way. Any: claims and heads are JSON."""
     import hashlib
     import hmac
 
@@ -27,11 +29,20 @@ def signed(secret: str = SECRET, alg: str = "HS256", **claims: Any) -> str:
 
     all_claims = {"iss": "demo", "sub": "alice", "tokenType": "user", **claims}
     given = {key: value for key, value in all_claims.items() if value is not None}
-    body = ".".join(part(json.dumps(it).encode()) for it in ({"alg": alg, "typ": "JWT"}, given))
-    digests = {"HS256": hashlib.sha256, "HS512": hashlib.sha512}
-    if alg not in digests:
+    header = {"alg": alg, "typ": "JWT", **(head or {})}
+    body = ".".join(part(json.dumps(it).encode()) for it in (header, given))
+    if alg == "none":
         return f"{body}."
-    return f"{body}.{part(hmac.digest(secret.encode(), body.encode(), digests[alg]))}"
+    digest = hashlib.sha512 if alg == "HS512" else hashlib.sha256
+    return f"{body}.{part(hmac.digest(secret.encode(), body.encode(), digest))}"
+
+
+def unsigned(token: str, head: str | None = None) -> str:
+    """Take the signature away, and put another head in front."""
+    first, claims, _ = token.split(".")
+    if head is not None:
+        first = base64.urlsafe_b64encode(head.encode()).rstrip(b"=").decode()
+    return f"{first}.{claims}."
 
 
 def test_a_good_token_says_who_and_for_how_long() -> None:
@@ -60,6 +71,7 @@ def test_a_secret_may_have_any_length(secret: str) -> None:
         Authenticator("demo", secret + "x").identify(token, "alice")
 
 
+OWN_KEY: dict[str, str] = {"kty": "oct", "k": "bWluZW1pbmVtaW5lbWluZW1pbmVtaW5lbWluZW1pbmU"}
 BAD: list[tuple[str, Callable[[], str], str]] = [
     ("expired", lambda: signed(exp=time.time() - 60), "TOKEN_EXPIRED"),
     ("not yet valid", lambda: signed(nbf=time.time() + 60), "TOKEN_NOT_YET_VALID"),
@@ -73,6 +85,29 @@ BAD: list[tuple[str, Callable[[], str], str]] = [
     ("another key", lambda: signed("another"), "TOKEN_INVALID"),
     ("alg none", lambda: signed(alg="none"), "TOKEN_INVALID"),
     ("another alg", lambda: signed(alg="HS512"), "TOKEN_INVALID"),
+    ("an alg in other letters", lambda: signed(alg="hs256"), "TOKEN_INVALID"),
+    ("none in other letters", lambda: unsigned(signed(), '{"alg":"NoNe"}'), "TOKEN_INVALID"),
+    ("no alg", lambda: unsigned(signed(), '{"typ":"JWT"}'), "TOKEN_INVALID"),
+    ("two algs", lambda: unsigned(signed(), '{"alg":"HS256","alg":"none"}'), "TOKEN_INVALID"),
+    ("no signature", lambda: unsigned(signed()), "TOKEN_INVALID"),
+    ("a list of algs", lambda: signed(alg=["HS256", "none"]), "TOKEN_INVALID"),
+    ("an alg with a public key", lambda: signed(alg="RS256"), "TOKEN_INVALID"),
+    ("an alg with a curve", lambda: signed(alg="ES256"), "TOKEN_INVALID"),
+    ("an alg with an edwards curve", lambda: signed(alg="EdDSA"), "TOKEN_INVALID"),
+    ("its own key", lambda: signed("mine" * 8, head={"jwk": OWN_KEY}), "TOKEN_INVALID"),
+    ("a key that it names", lambda: signed("\0" * 32, head={"kid": "/dev/null"}), "TOKEN_INVALID"),
+    ("a key elsewhere", lambda: signed("mine" * 8, head={"jku": "http://x"}), "TOKEN_INVALID"),
+    ("a demand", lambda: signed(head={"crit": ["x"], "x": 1}), "TOKEN_INVALID"),
+    ("a detached payload", lambda: signed(head={"b64": False}), "TOKEN_INVALID"),
+    ("five parts", lambda: signed() + ".x.y", "TOKEN_INVALID"),
+    ("exp as text, long ago", lambda: signed(exp="7"), "TOKEN_EXPIRED"),
+    ("an exp that is true", lambda: signed(exp=True), "TOKEN_EXPIRED"),
+    ("an exp before all time", lambda: signed(exp=-(10**400)), "TOKEN_EXPIRED"),
+    ("an exp that is a list", lambda: signed(exp=[10**11]), "TOKEN_INVALID"),
+    ("an app that is a list", lambda: signed(iss=["demo"]), "TOKEN_OF_ANOTHER_APP"),
+    ("a user that is a list", lambda: signed(sub=["alice"]), "TOKEN_INVALID"),
+    ("a user with a lone surrogate", lambda: signed(sub="\ud800"), "TOKEN_INVALID"),
+    ("the same user, denormal", lambda: signed(sub="alic\u0065\u200b"), "TOKEN_OF_ANOTHER_USER"),
     ("an odd exp", lambda: signed(exp="soon"), "TOKEN_INVALID"),
     ("an infinite exp", lambda: signed(exp=float("inf")), "TOKEN_INVALID"),
     ("an odd nbf", lambda: signed(nbf=[]), "TOKEN_INVALID"),
@@ -94,6 +129,23 @@ def test_a_bad_token_is_refused_with_its_code(make: Callable[[], str], code: str
     if token:
         assert token not in f"{refused.value!r} {refused.value}"
         assert refused.value.__context__ is None or refused.value.__suppress_context__
+
+
+def test_what_a_head_says_of_keys_means_nothing() -> None:
+    """There is one key. Who has it may write there what he likes."""
+    head: dict[str, Any] = {
+        "kid": "../../etc/passwd' OR 1=1",
+        "jku": "http://localhost:9",
+        "x5u": "x",
+        "jwk": {},
+    }
+    assert AUTHENTICATOR.identify(signed(head=head), "alice").user_id == "alice"
+
+
+def test_a_secret_that_is_a_public_key_makes_no_other_alg_good() -> None:
+    pem = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQ\n-----END PUBLIC KEY-----\n"
+    with pytest.raises(Unauthorized):
+        Authenticator("demo", pem).identify(signed(pem, alg="RS256"), "alice")
 
 
 @given(st.text() | st.tuples(st.text(), st.text(), st.text()).map(".".join))

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
 
-from rtflow.errors import RequestRefused, ServerFailed
+from rtflow.errors import Forbidden, RequestRefused, ServerFailed
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.outlet import AsgiOutlet, TransportOutlet
 from rtflow.server.gateway.peer import Peer
@@ -37,10 +37,10 @@ RESTART = 1012, "the server restarts"
 
 
 class Endpoint:
-    """The ASGI application for websockets."""
+    """The ASGI application for websockets. `origins`: whose pages may connect; None: any."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, origins: frozenset[str] | None = None) -> None:
+        self._node, self._origins = node, origins
         self._peers = set[Peer]()
         self._is_leaving = False
 
@@ -49,9 +49,21 @@ class Endpoint:
         await receive()  # websocket.connect
         try:
             user_id = self._admitted(scope)
-        except RequestRefused as refusal:
-            await refuse(scope, receive, send, refusal)
+        except RequestRefused as error:
+            await refuse(scope, receive, send, error)
             return
+        address = address_in(scope)
+        if (refusal := self._node.admission.refusal(address)) is not None:
+            await refuse(scope, receive, send, refusal.error, refusal.retry_after)
+            return
+        self._node.admission.enter(address)
+        try:
+            await self._serve(user_id, scope, receive, send)
+        finally:
+            self._node.admission.leave(address)
+
+    async def _serve(self, user_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a connection that was let in."""
         await send({"type": "websocket.accept"})
         protocol = ServerProtocol()
         limits, on_stuck = self._node.limits, partial(self._is_stuck, user_id)
@@ -93,6 +105,9 @@ class Endpoint:
         """Return whose connection it is to be. Raises what the handshake is refused with."""
         app_id, user_id = ids_in(scope, "public_api", "v1", None, "realtime", None)
         require_app(scope, app_id, self._node.authenticator)
+        origin = origin_in(scope)
+        if origin is not None and self._origins is not None and origin not in self._origins:
+            raise Forbidden("FORBIDDEN_ORIGIN", f"pages of {origin[:100]!r} may not connect")
         if self._is_leaving:
             raise ServerFailed("SHUTTING_DOWN", "the server is stopping", status=503)
         if self._node.is_full(user_id):
@@ -104,6 +119,19 @@ class Endpoint:
     def _is_stuck(self, user_id: str, waiting: int) -> None:
         self._node.cut_off += 1
         logger.warning("cut off a connection of %r, which left %d bytes unread", user_id, waiting)
+
+
+def address_in(scope: Scope) -> str:
+    """Return the client's address; empty when unknown."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def origin_in(scope: Scope) -> str | None:
+    """Return whose page connects; None: it is no browser."""
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    given = [value for name, value in headers if name == b"origin"]
+    return given[-1].decode("latin-1").lower() if given else None
 
 
 def client_id_in(scope: Scope) -> str | None:
@@ -126,9 +154,15 @@ def impatient(receive: Receive, seconds: float) -> Receive:
     return receive_in_time
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send, refusal: RequestRefused) -> None:
+async def refuse(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    refusal: RequestRefused,
+    retry_after: int | None = None,
+) -> None:
     """Refuse a handshake: with a status that says why, if the host can do that (else it is 403)."""
     if "websocket.http.response" in scope.get("extensions", {}):
-        await refused(refusal)(scope, receive, send)
+        await refused(refusal, retry_after)(scope, receive, send)
     else:
         await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})

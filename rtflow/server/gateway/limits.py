@@ -6,6 +6,8 @@ Not here: bounds of the host (gateway/uvicorn/limits.py), where the figures come
 
 from msgspec import Struct
 
+from rtflow.server.rates import Rate
+
 __all__ = ["Limits"]
 
 
@@ -20,6 +22,26 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     requests_in_flight: int = 1_000
     """Unanswered requests of one connection; with so many nothing more is read from it."""
+
+    requests: Rate | None = None
+    """How often one connection may ask; beyond it a request is refused with 429. None: any number
+    of times, as in all that follows."""
+
+    requests_per_user: Rate | None = None
+    """How often one user may ask, on all his connections and over HTTP."""
+
+    connections_per_address: int | None = None
+    """Connections of one address on this node; a handshake beyond it is refused."""
+
+    new_connections: Rate | None = None
+    """How often anybody may connect; a handshake beyond it is refused, and told when to come."""
+
+    new_connections_per_address: Rate | None = None
+    """How often somebody from one address may connect."""
+
+    refused_tokens: int = 10
+    """How many bad tokens one connection may show without a good one between; with one more it has
+    to go. The official client tries again without a pause (protocol.md 10)."""
 
     outbox: int = 4 * 1024 * 1024
     """What may wait for a client that does not read; beyond it the client is cut off. Of one that

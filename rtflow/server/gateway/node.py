@@ -6,17 +6,21 @@ has one is connected, for all to see.
 
 from collections import Counter
 from collections.abc import Callable
+from time import monotonic
 
 from rtflow.server.auth import Authenticator
 from rtflow.server.clock import unix_ms
 from rtflow.server.domain.rules import Rules
+from rtflow.server.gateway.admission import Admission
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.fanout import Fanout
 from rtflow.server.gateway.journal import Journal
 from rtflow.server.gateway.limits import Limits
+from rtflow.server.gateway.pace import Pace
 from rtflow.server.gateway.points import Points
 from rtflow.server.gateway.signals import Signals
 from rtflow.server.gateway.translator import Translator
+from rtflow.server.rates import Buckets
 from rtflow.server.store.interface import Store
 
 __all__ = ["Node"]
@@ -38,14 +42,24 @@ class Node:
         translator: Translator,
         limits: Limits,
         rules: Rules,
+        requests: Buckets,
         clock: Callable[[], int] = unix_ms,
+        ticks: Callable[[], float] = monotonic,
     ) -> None:
         self.store, self.fanout, self.eager = store, fanout, eager
         self.journal, self.points = journal, points
         self.authenticator, self.limits, self.rules = authenticator, limits, rules
         self.signals, self.translator, self.clock = signals, translator, clock
         self.cut_off = 0  # clients that did not read
+        self.too_fast = 0  # requests that were refused because there were too many
+        self.admission = Admission(limits, ticks)
+        self._ticks, self._requests = ticks, requests
         self._connections: Counter[str] = Counter()
+
+    def pace(self, user_id: str) -> Pace:
+        """Return how fast a new connection of this user may ask."""
+        users = None if self.limits.requests_per_user is None else self._requests
+        return Pace(self.limits.requests, users, user_id, self._ticks)
 
     def is_full(self, user_id: str) -> bool:
         """Whether this user has as many connections as he may."""

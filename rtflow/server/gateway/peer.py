@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
-from rtflow.errors import BadRequest, RequestRefused, ServerFailed
+from rtflow.errors import BadRequest, RequestRefused, ServerFailed, TooManyRequests
 from rtflow.server.domain.points import Client
 from rtflow.server.gateway import audience, commands
 from rtflow.server.gateway.audience import Topic
@@ -37,6 +37,9 @@ __all__ = ["Peer"]
 logger = logging.getLogger(__name__)
 
 DONE: Final = Done()
+TOO_FAST: Final = TooManyRequests(
+    "TOO_MANY_REQUESTS", "you ask more often than you may; ask again in a moment"
+)
 
 
 class Peer:
@@ -50,6 +53,7 @@ class Peer:
         "_open",
         "_ordering",
         "_outlet",
+        "_pace",
         "_protocol",
         "_returning",
         "_self",
@@ -71,6 +75,7 @@ class Peer:
         self.user_id = user_id
         self._node, self._protocol, self._outlet = node, protocol, outlet
         self._session = Session(node, user_id, protocol, outlet)
+        self._pace = node.pace(user_id)
         self._ordering = Ordering()
         self._returning: Returning | None = None
         if client_id is not None:
@@ -100,7 +105,12 @@ class Peer:
             error = BadRequest("INVALID_FRAME", "a frame is a text message, not a binary one")
             self._protocol.refuse(UNREADABLE_SEQ, error)
         elif (call := self._protocol.receive(message)) is not None:
-            self._begin(call)
+            # The official client cannot bear 429 to what is about the session (protocol.md 2.5, 3).
+            if call.endpoint.kind is Kind.SESSION or not self._pace.is_too_fast():
+                self._begin(call)
+            else:
+                self._node.too_fast += 1
+                self._protocol.refuse(call.seq, TOO_FAST)
         elif self._returning is not None:
             self._returning.heard()
         self._outlet.wake()

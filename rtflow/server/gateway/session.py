@@ -41,6 +41,7 @@ class Session:
         "_node",
         "_outlet",
         "_protocol",
+        "_refused",
         "_timer",
         "_user_id",
     )
@@ -49,6 +50,7 @@ class Session:
         self._node, self._user_id, self._protocol, self._outlet = node, user_id, protocol, outlet
         self._loop = asyncio.get_running_loop()
         self._is_counted = False
+        self._refused = 0  # tokens, since the last good one
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._set_timer(node.limits.authentication)
@@ -63,6 +65,10 @@ class Session:
         except Unauthorized:
             if self._protocol.state is State.READY:
                 self._lapse()
+            self._refused += 1
+            if self._refused > self._node.limits.refused_tokens:
+                self._outlet.close(1008, "too many bad tokens were shown")
+                return None
             raise
         if not self._is_counted:
             if self._node.is_full(self._user_id):
@@ -70,6 +76,7 @@ class Session:
                 return None
             self._node.count(self._user_id)
             self._is_counted = True
+        self._refused = 0
         self._protocol.accept()
         self._set_timer(identity.seconds)
         seconds = identity.seconds

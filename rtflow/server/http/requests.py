@@ -6,6 +6,7 @@ where the app is mounted.
 
 import re
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
@@ -20,6 +21,7 @@ from rtflow.wire.endpoints import Problem
 
 __all__ = ["base_url", "caller", "ids_in", "json", "refused", "require_app"]
 
+RETRY_AFTER: Final = {429: 1, 503: 5}  # seconds
 HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
@@ -86,11 +88,12 @@ def json(value: object, status: int = 200) -> Response:
     return Response(encode(value), status, media_type="application/json")
 
 
-def refused(refusal: RequestRefused) -> Response:
-    """Build the response that tells of a refusal."""
+def refused(refusal: RequestRefused, retry_after: int | None = None) -> Response:
+    """Build the response that tells of a refusal. `retry_after`: seconds; None: as is usual."""
     response = json(Problem(refusal.code, refusal.reasons), refusal.status)
-    if refusal.status == 503:
-        response.headers["retry-after"] = "5"
+    if refusal.status in RETRY_AFTER:
+        seconds = RETRY_AFTER[refusal.status] if retry_after is None else retry_after
+        response.headers["retry-after"] = str(seconds)
     elif refusal.status == 401:
         response.headers["www-authenticate"] = "Bearer"
     return response

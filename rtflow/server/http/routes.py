@@ -89,14 +89,22 @@ def _glance() -> Steps[None]:
 
 
 def http_app(
-    site: Site, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]]
+    site: Site,
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    origins: frozenset[str] | None = None,
 ) -> Starlette:
-    """Build the application for everything but websockets."""
+    """Build the application for everything but websockets.
+
+    `origins` are those whose pages may read what it says; None: any.
+    """
     routes, uploads, downloads = Routes(site), Uploads(site), Downloads(site)
     messages, conversations = SearchPage(site, MessageSearch), SearchPage(site, ConversationSearch)
     # Browsers ask before each request of the official client; tokens are no cookies, so any page
-    # may.
-    cors = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])
+    # may, unless told otherwise.
+    allowed = ["*"] if origins is None else sorted(origins)
+    cors = Middleware(
+        CORSMiddleware, allow_origins=allowed, allow_methods=["*"], allow_headers=["*"]
+    )
     here = "/public_api/v1/{app}"
     app = Starlette(
         routes=[

@@ -24,7 +24,6 @@ from rtflow.errors import BadRequest, InvalidFrame, ServerFailed
 from rtflow.model.filters import ALL, Filter
 from rtflow.server.domain.paging import place
 from rtflow.server.domain.search import Asked, Search
-from rtflow.server.http.requests import caller
 from rtflow.server.http.site import Site
 from rtflow.server.http.streaming import Page, while_there
 from rtflow.server.store.interface import Store
@@ -52,7 +51,7 @@ class SearchPage:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         request, site = Request(scope), self._site
-        user_id = caller(request, site.authenticator)
+        user_id = site.caller(request)
         limit = _limit(request.query_params)
         search = self._begin(user_id, _asked(request.query_params))
         with site.searches.taken(user_id):

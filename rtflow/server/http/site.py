@@ -5,21 +5,29 @@ to `close`; before and after, what needs them is refused.
 """
 
 from collections.abc import Callable
+from time import monotonic
 
-from rtflow.errors import ServerFailed
+from starlette.requests import Request
+
+from rtflow.errors import ServerFailed, TooManyRequests
 from rtflow.server.auth import Authenticator
 from rtflow.server.clock import unix_ms
 from rtflow.server.domain.rules import Rules
 from rtflow.server.files import Vault
 from rtflow.server.http.limits import HttpLimits
+from rtflow.server.http.requests import caller
 from rtflow.server.http.turns import Turns
+from rtflow.server.rates import Buckets
 from rtflow.server.store.interface import Store
 
 __all__ = ["Site"]
 
 
 class Site:
-    """The parts. `public_url` is where clients reach the app; None: where each request went."""
+    """The parts. `public_url` is where clients reach the app; None: where each request went.
+
+    `requests` says how often each user may ask, websockets included.
+    """
 
     def __init__(
         self,
@@ -27,14 +35,26 @@ class Site:
         authenticator: Authenticator,
         limits: HttpLimits,
         rules: Rules,
+        requests: Buckets,
         public_url: str | None = None,
         clock: Callable[[], int] = unix_ms,
+        ticks: Callable[[], float] = monotonic,
     ) -> None:
         self.authenticator, self.limits, self.rules = authenticator, limits, rules
         self.public_url, self.clock = public_url, clock
+        self._requests, self._ticks = requests, ticks
         self.searches = Turns("searches", per_user=limits.searches_per_user, in_all=limits.searches)
         self.uploads = Turns("uploads", per_user=limits.uploads_per_user, in_all=limits.uploads)
         self._parts: tuple[Store, Vault] | None = None
+
+    def caller(self, request: Request) -> str:
+        """Return who asks. Raises for other apps, for no token, and for who asks too often."""
+        user_id = caller(request, self.authenticator)
+        if self._requests.take(user_id, self._ticks()):
+            raise TooManyRequests(
+                "TOO_MANY_REQUESTS", "you ask more often than you may; ask again in a moment"
+            )
+        return user_id
 
     def open(self, store: Store, vault: Vault) -> None:
         """The app runs."""

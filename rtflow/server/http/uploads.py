@@ -28,7 +28,7 @@ from rtflow.server.domain.files import Stored, add_file, checked_name, too_large
 from rtflow.server.domain.media import HEAD, Subtype, can_be, media_type_of
 from rtflow.server.files import Incoming
 from rtflow.server.http.form import Form
-from rtflow.server.http.requests import base_url, caller, json
+from rtflow.server.http.requests import base_url, json
 from rtflow.server.http.site import Site
 from rtflow.server.store.awaited import committed
 
@@ -59,7 +59,7 @@ class Uploads:
     async def receive(self, request: Request) -> Response:
         """Take in a file."""
         site = self._site
-        user_id = caller(request, site.authenticator)
+        user_id = site.caller(request)
         with site.uploads.taken(user_id):
             try:
                 async with asyncio.timeout(site.limits.upload_seconds):

@@ -2,6 +2,8 @@
 
 There are two of them: one has never been in it, one has left. Requests and events are computed from
 the vocabulary, so new ones are covered by themselves, or these tests fail.
+
+Not here: who has shown no token, and other ways in (test_strangers.py).
 """
 
 import json
@@ -33,6 +35,12 @@ HOLE: Final = re.compile(r"\{(\w+)\}")
 TEXT: Final = [{"type": "text", "children": ["a secret"]}]
 GIVEN: Final[dict[type[Struct], Json]] = {  # to each kind of parameters, some that are valid
     params.Empty: {},
+    params.Renew: {"token": "anything"},
+    params.UserIds: {"ids": ["{user}"]},
+    params.CreateUser: {"name": "Mallory"},
+    params.SetUser: {"name": "Mallory"},
+    params.ConversationPage: {"limit": 10},
+    params.ValidateFile: {"filename": "a.png", "size": 7},
     params.ConversationParams: {"subject": "mine"},
     params.GetConversation: {"expand": ["lastMessage"]},
     params.ListPage: {"limit": 10},

@@ -69,6 +69,18 @@ async def test_a_bad_token_is_refused_and_a_good_one_may_follow(
             assert bad not in caplog.text + str(alice.heard)
 
 
+async def test_who_shows_bad_tokens_without_end_has_to_go(url: str) -> None:
+    """The official client would do so without a pause; cut off, it waits for seconds."""
+    async with dial(url, "alice") as alice:
+        for _ in range(2):
+            for number in range(10):
+                assert (await alice.renew(f"bad no {number}")).status == 401
+            assert (await alice.renew(token("alice"))).status == 200
+        for _ in range(11):
+            await alice.say("POST", "/session/renew", {"token": "bad"})
+        assert await alice.closed() == (1008, "too many bad tokens were shown")
+
+
 async def test_a_second_good_token_keeps_everything(people: People) -> None:
     (alice,) = await people("alice", token=token("alice"))
     await alice.do("SUBSCRIBE", "/users", {"ids": ["alice"]})

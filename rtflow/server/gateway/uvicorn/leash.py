@@ -19,9 +19,13 @@ LOGGER = logging.getLogger("rtflow.server.uvicorn")
 LOGGER.setLevel(logging.WARNING)  # below that uvicorn and websockets log request lines, with tokens
 
 
+NO_FAULTS = (asyncio.CancelledError, UnicodeDecodeError)
+
+
 def is_fault(record: logging.LogRecord) -> bool:
-    """Tell the application's faults from its tasks that the server has cancelled to stop."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+    """Tell the application's faults from its tasks that the server has cancelled to stop, and from
+    what clients send that is no UTF-8."""
+    return not (record.exc_info and isinstance(record.exc_info[1], NO_FAULTS))
 
 
 LOGGER.addFilter(is_fault)

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
     from uvicorn._types import ASGISendEvent
     from uvicorn.server import ServerState
+    from websockets.frames import Frame
     from websockets.http11 import Request
 
     from rtflow.server.gateway.transport import Transport
     from rtflow.server.gateway.uvicorn.config import HostConfig
 
 __all__ = ["WebSocketProtocol"]
+
+MOST_FRAGMENTS = 1_024  # of one message; clients send theirs whole
 
 
 def text_frame(data: bytes) -> bytes:
@@ -153,6 +156,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             transport: Transport = self
             # uvicorn has dicts here; to ASGI the value is the extension's own matter
             cast("dict[str, object]", self.scope.get("extensions"))[EXTENSION] = transport
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a fragment, but not for ever: empty ones have no size that `message_size` bounds."""
+        if self.close_sent:
+            return
+        if len(self.frames) < MOST_FRAGMENTS:
+            super().handle_cont(event)
+        else:
+            self.frames = []
+            self.conn.send_close(1009, "too many fragments")
+            self.handle_parser_exception()
 
     def handle_ping(self) -> None:
         """Answer; to a peer that does not read, only its last ping (RFC 6455, 5.5.3).
