@@ -15,7 +15,7 @@ demo: .venv/.complete ## a chat server, people who talk and a live dashboard (SE
 test: .venv/.complete ## every test, with real parts (ARGS="-k unread" goes to pytest)
 	@PYTHONASYNCIODEBUG=1 .venv/bin/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
-fuzz: .venv/.complete ## what attackers may send, if atheris is there (".[fuzz]"; SECONDS=60 each)
+fuzz: .venv/.fuzz ## what attackers may send, found by atheris where it runs (SECONDS=60 each)
 	@.venv/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 interop: .venv/.complete ## the official JavaScript client against our server, beside ours (ARGS too)
@@ -45,6 +45,12 @@ clean: ## remove .venv (PYTHON=python3.12 picks the Python of the next one) and 
 	@test -e $@ || { echo "Making .venv (once; takes a minute)"; "$(PYTHON)" -m venv --clear .venv; }
 	@rm -f $@
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+# Atheris has no wheels for some Pythons and systems: then nothing is fuzzed.
+.venv/.fuzz: .venv/.complete
+	-@.venv/bin/python -m pip install -qq --disable-pip-version-check --only-binary atheris \
+		--editable ".[fuzz]"
 	@touch $@
 
 # What keeps $(PYTHON) from making a .venv, in one line. Python 2 must be able to run the probe, too.
