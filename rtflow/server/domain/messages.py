@@ -111,7 +111,9 @@ def message_row(conversation_id: str, message_id: str) -> Steps["MessageRow"]:
     """Find a message of a conversation. Refuses if it is not there."""
     row = yield from one(MessageRow, ONE, message_id, conversation_id)
     if row is None:
-        raise NotFound("MESSAGE_NOT_FOUND", f"there is no message {message_id!r} in this conversation")
+        raise NotFound(
+            "MESSAGE_NOT_FOUND", f"there is no message {message_id!r} in this conversation"
+        )
     return row
 
 
