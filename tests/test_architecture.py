@@ -32,6 +32,7 @@ ONE_DOOR = {
     "httpx2": ["rtflow/client/http.py"],
     "jwt": ["rtflow/server/auth.py"],
     "msgspec": ["rtflow/*"],
+    "prometheus_client": ["rtflow/server/metrics.py"],
     "pydantic": ["rtflow/server/settings.py", "rtflow/cli/serve.py"],
     "pydantic_settings": ["rtflow/server/settings.py"],
     "pytest": ["rtflow/testing/*"],

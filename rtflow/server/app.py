@@ -39,6 +39,7 @@ from rtflow.server.domain.points import close_points
 from rtflow.server.domain.sides import sides
 from rtflow.server.domain.tallies import reacted
 from rtflow.server.domain.translations import Translate, untranslated
+from rtflow.server.figures import Figures
 from rtflow.server.files import open_vault
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.endpoint import Endpoint, refuse
@@ -50,6 +51,7 @@ from rtflow.server.gateway.translator import Translator
 from rtflow.server.gateway.uvicorn import HostLimits
 from rtflow.server.http.routes import http_app
 from rtflow.server.http.site import Site
+from rtflow.server.metrics import Metrics, Parts
 from rtflow.server.rates import Buckets
 from rtflow.server.serve import Address
 from rtflow.server.serve import running as host_here
@@ -80,14 +82,20 @@ class App:
             settings.app, settings.key, leeway=settings.token_leeway
         )
         self._requests = Buckets(settings.limits.requests_per_user)
+        self._figures = Figures()
+        self._metrics = Metrics(self._figures)
         self._site = Site(
             authenticator=self._authenticator,
             limits=settings.http_limits,
             rules=settings.rules,
             requests=self._requests,
+            figures=self._figures,
+            scrape=self._metrics.written,
             public_url=settings.public_url,
         )
-        self._http = http_app(self._site, self._lifespan, settings.allowed_origins)
+        self._http = http_app(
+            self._site, self._lifespan, settings.allowed_origins, settings.metrics_key
+        )
         self._endpoint: Endpoint | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,7 +128,7 @@ class App:
             # Called so, and not entered, because what the body raises shall leave it as it is.
             parts.push_async_callback(tasks.__aexit__, None, None, None)
             eager = Eager(tasks)
-            fanout = Fanout(store, eager, sides, reacted)
+            fanout = Fanout(store, eager, sides, reacted, self._figures)
             signals = Signals(store, limits, unix_ms, tell=bus.tell, hand_on=fanout.hand_on)
             parts.callback(signals.close)
             translator = Translator(store, limits, self._translate)
@@ -143,13 +151,17 @@ class App:
                 limits=limits,
                 rules=settings.rules,
                 requests=self._requests,
+                figures=self._figures,
                 clock=unix_ms,
             )
             self._endpoint = Endpoint(node, settings.allowed_origins)
             self._site.open(store, vault)
+            self._metrics.open(Parts(node=node, endpoint=self._endpoint, site=self._site))
+            logger.info("the app %r has started, at change %d", settings.app, store.number)
             try:
                 yield
             finally:
+                self._metrics.close()
                 self._site.close()
                 self._endpoint = None
 

@@ -8,6 +8,7 @@ together.
 """
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Self, TypeVar
@@ -72,6 +73,10 @@ class Settings(BaseSettings):
     of others can neither connect nor read. Programs that are no browsers have none, and may. None:
     any page, which is safe because nothing is done without a token that only the right page has; in
     development mode there is no token, so there it means any page that this machine has open."""
+
+    metrics_token: SecretStr | None = None
+    """What has to be shown to read `/metrics` (`Authorization: Bearer ...`). None: nothing, but
+    only this machine may read them, without a proxy between."""
 
     host: str = "127.0.0.1"
     """The address to listen on. The default stands for ::1 as well."""
@@ -200,6 +205,13 @@ class Settings(BaseSettings):
             raise ValueError("it is empty: give a key, or leave it out for development mode")
         return secret
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _metrics_token_is_one(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(r"[!-~]+", token.get_secret_value()):
+            raise ValueError("it is empty or not plain text: give one word, or leave it out")
+        return token
+
     @field_validator("public_url")
     @classmethod
     def _public_url_is_one(cls, url: str | None) -> str | None:
@@ -252,6 +264,11 @@ class Settings(BaseSettings):
     def key(self) -> str | None:
         """The secret itself, to be handed to what checks tokens and to nothing else."""
         return None if self.secret is None else self.secret.get_secret_value()
+
+    @property
+    def metrics_key(self) -> str | None:
+        """What a scraper has to show, to be handed to what checks it and to nothing else."""
+        return None if self.metrics_token is None else self.metrics_token.get_secret_value()
 
     @property
     def is_local(self) -> bool:

@@ -47,27 +47,34 @@ class Call(Struct, frozen=True):
     endpoint: AnyEndpoint
     ids: tuple[str, ...]
     params: Any  # Any: the endpoint's parameter Struct
+    since: float = 0.0  # when it came, as `receive` was told
 
 
 class ServerProtocol:
     """One client, as the server sees it."""
 
-    __slots__ = ("_acked", "_events", "_outgoing", "_published", "_size", "state")
+    __slots__ = ("_acked", "_events", "_outgoing", "_published", "_size", "refused", "state")
 
     def __init__(self) -> None:
         self.state = State.OPEN
+        self.refused: tuple[AnyEndpoint | None, int] | None = None
         self._published = self._acked = 0
         self._events: list[bytes] = []
         self._size = 0
         self._outgoing: list[bytes] = []
 
-    def receive(self, message: bytes | str) -> Call | None:
-        """Take one message. None: there is nothing to do (an ACK, or it was refused here)."""
+    def receive(self, message: bytes | str, now: float = 0.0) -> Call | None:
+        """Take one message, at the time `now`. None: there is nothing to do (an ACK, or it was
+        refused here: then `refused` says what, as far as it could be read, and with which status).
+        """
+        self.refused = None
+        endpoint: AnyEndpoint | None = None
         try:
             frame = codec.decode_client_frame(message)
         except InvalidFrame as exc:
             seq = UNREADABLE_SEQ if exc.seq is None else exc.seq
             self.refuse(seq, BadRequest("INVALID_FRAME", str(exc)))
+            self.refused = None, 400
             return None
         if isinstance(frame, Ack):
             self._acked = max(self._acked, frame.seq)
@@ -78,9 +85,10 @@ class ServerProtocol:
                 raise Unauthorized(
                     "NOT_AUTHENTICATED", "POST /session/renew comes first on every connection"
                 )
-            return Call(frame.seq, endpoint, ids, endpoint.decode_params(frame.data))
+            return Call(frame.seq, endpoint, ids, endpoint.decode_params(frame.data), now)
         except RequestRefused as exc:
             self.refuse(frame.seq, exc)
+            self.refused = endpoint, exc.status
             return None
 
     def accept(self) -> None:

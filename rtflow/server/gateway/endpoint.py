@@ -14,6 +14,7 @@ Invariant: when the callable returns, nothing of its connection is left.
 import asyncio
 import logging
 from asyncio import TaskGroup
+from collections.abc import Collection
 from functools import partial
 from urllib.parse import parse_qs
 
@@ -23,7 +24,7 @@ from rtflow.errors import Forbidden, RequestRefused, ServerFailed
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.outlet import AsgiOutlet, TransportOutlet
 from rtflow.server.gateway.peer import Peer
-from rtflow.server.gateway.transport import transport_of
+from rtflow.server.gateway.transport import SILENT, transport_of
 from rtflow.server.http.requests import ids_in, refused, require_app
 from rtflow.server.store.awaited import committed, nothing
 from rtflow.wire.server import ServerProtocol
@@ -50,10 +51,12 @@ class Endpoint:
         try:
             user_id = self._admitted(scope)
         except RequestRefused as error:
+            self._refused(error, scope)
             await refuse(scope, receive, send, error)
             return
         address = address_in(scope)
         if (refusal := self._node.admission.refusal(address)) is not None:
+            self._refused(refusal.error, scope)
             await refuse(scope, receive, send, refusal.error, refusal.retry_after)
             return
         self._node.admission.enter(address)
@@ -64,15 +67,18 @@ class Endpoint:
 
     async def _serve(self, user_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection that was let in."""
+        figures = self._node.figures
+        figures.connections += 1
+        logger.debug("%r has connected from %s", user_id, address_in(scope) or "somewhere")
         await send({"type": "websocket.accept"})
         protocol = ServerProtocol()
         limits, on_stuck = self._node.limits, partial(self._is_stuck, user_id)
         if (transport := transport_of(scope)) is not None:
-            outlet = TransportOutlet(protocol, limits, on_stuck, transport)
+            outlet = TransportOutlet(protocol, limits, figures, on_stuck, transport)
             peer = Peer(self._node, user_id, protocol, outlet, client_id_in(scope))
             await self._converse(peer, receive)
         else:
-            plain = AsgiOutlet(protocol, limits, on_stuck, send)
+            plain = AsgiOutlet(protocol, limits, figures, on_stuck, send)
             peer = Peer(self._node, user_id, protocol, plain, client_id_in(scope))
             async with TaskGroup() as tasks:
                 heard = impatient(receive, limits.silence)
@@ -97,6 +103,10 @@ class Endpoint:
                     peer.receive(message.get("text"))
                     if peer.is_full:
                         await peer.room()
+            if message.get("reason") == SILENT:
+                self._node.figures.cut_off[SILENT] += 1
+            code, words = message.get("code", 1006), message.get("reason") or "no reason given"
+            logger.debug("a connection of %r has ended with %d (%s)", peer.user_id, code, words)
         finally:
             self._peers.discard(peer)
             peer.end()
@@ -116,8 +126,16 @@ class Endpoint:
             )
         return user_id
 
+    @property
+    def peers(self) -> Collection[Peer]:
+        """The connections that there are. Not to be changed."""
+        return self._peers
+
+    def _refused(self, error: RequestRefused, scope: Scope) -> None:
+        self._node.figures.refused_handshakes[error.code] += 1
+        logger.info("refused a handshake from %s: %s", address_in(scope) or "somewhere", error.code)
+
     def _is_stuck(self, user_id: str, waiting: int) -> None:
-        self._node.cut_off += 1
         logger.warning("cut off a connection of %r, which left %d bytes unread", user_id, waiting)
 
 
@@ -149,7 +167,7 @@ def impatient(receive: Receive, seconds: float) -> Receive:
             async with asyncio.timeout(seconds):
                 return await receive()
         except TimeoutError:
-            return {"type": "websocket.disconnect", "code": 1006}
+            return {"type": "websocket.disconnect", "code": 1006, "reason": SILENT}
 
     return receive_in_time
 

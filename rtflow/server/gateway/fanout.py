@@ -27,6 +27,7 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import count
+from time import perf_counter
 from typing import TypeAlias
 
 from msgspec import Struct, field
@@ -34,6 +35,7 @@ from msgspec import Struct, field
 from rtflow.model.events import SideCreated, SideDiff
 from rtflow.server.domain.presence import Notice
 from rtflow.server.domain.tallies import Reacted
+from rtflow.server.figures import Figures
 from rtflow.server.gateway.audience import Audience, Topic, audience, of_messages
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.personal import MessageKey, Seen, Touches, personal
@@ -53,6 +55,7 @@ __all__ = ["Fanout", "Listener"]
 logger = logging.getLogger(__name__)
 
 FULL_BATCH = 128 * 1024  # bytes of events; a frame holds eight times that
+MOST_BEHIND = 100_000  # changes and notices that wait; beyond it everybody has to read anew
 
 Sides: TypeAlias = Callable[[str, Sequence[str]], Steps[dict[str, SideDiff]]]
 """A conversation and users to those of them who are in it, each with his whole side of it."""
@@ -84,12 +87,21 @@ class Batch(Struct):
 class Fanout:
     """What this node tells its connections."""
 
-    def __init__(self, store: Store, eager: Eager, sides: Sides, reactions: Reactions) -> None:
+    def __init__(
+        self,
+        store: Store,
+        eager: Eager,
+        sides: Sides,
+        reactions: Reactions,
+        figures: Figures | None = None,
+    ) -> None:
         self.watermark = store.number
+        self._figures = Figures() if figures is None else figures
         self._store, self._eager, self._sides, self._reactions = store, eager, sides, reactions
         self._watchers = Watchers()
         self._newest = self.watermark  # the last change that came
         self._changes = deque[Change | Sequence[Notice]]()  # and what came between them
+        self._committed = deque[tuple[int, float]]()  # the last number of a group, and when
         self._is_delivering = False
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._arrivals = count()
@@ -112,6 +124,7 @@ class Fanout:
     def deliver(self, changes: Sequence[Change]) -> None:
         """Hand on committed changes, in number order. Never raises, never waits."""
         self._newest = changes[-1].number
+        self._committed.append((self._newest, self._store.figures.committed_at or perf_counter()))
         self._changes.extend(changes)
         self._begin()
 
@@ -121,7 +134,17 @@ class Fanout:
             self._changes.append(notices)
             self._begin()
 
+    @property
+    def behind(self) -> int:
+        """How many changes and notices wait to be handed on."""
+        return len(self._changes)
+
     def _begin(self) -> None:
+        if len(self._changes) > MOST_BEHIND:
+            self._figures.fallen_behind += 1
+            logger.error("%d changes wait to be told: everybody is sent away", len(self._changes))
+            self._send_away()
+            self._changes.append(Change(self._newest, ()))  # so that answers wait for no other
         if not self._is_delivering:
             self._is_delivering = True
             self._eager.start(self._deliver())
@@ -154,7 +177,7 @@ class Fanout:
                 if to.members_of is not None:
                     self._note(to, to.members_of, batch.crowds)
                 if isinstance(entry.event, SideTouched | ReactionsTouched):
-                    batch.touches.note(entry.event)
+                    self._figures.conflated += not batch.touches.note(entry.event)
                 else:
                     match entry:
                         case Entry(event=SideCreated(conversation_id=of), to=str(user_id)):
@@ -227,10 +250,13 @@ class Fanout:
                 events[listener].append(by_user[listener.user_id])
         for listener, what in events.items():
             listener.publish(batch.number, what)
+            self._figures.events += len(what)
 
     def _reach(self, number: int) -> None:
         """The events up to here are handed on: wake who waited for that."""
         self.watermark = number
+        while self._committed and self._committed[0][0] <= number:
+            self._figures.lag.add(perf_counter() - self._committed.popleft()[1])
         while self._waiting and self._waiting[0][0] <= number:
             _, _, act = heapq.heappop(self._waiting)
             try:

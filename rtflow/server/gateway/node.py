@@ -11,6 +11,7 @@ from time import monotonic
 from rtflow.server.auth import Authenticator
 from rtflow.server.clock import unix_ms
 from rtflow.server.domain.rules import Rules
+from rtflow.server.figures import Figures
 from rtflow.server.gateway.admission import Admission
 from rtflow.server.gateway.eager import Eager
 from rtflow.server.gateway.fanout import Fanout
@@ -43,6 +44,7 @@ class Node:
         limits: Limits,
         rules: Rules,
         requests: Buckets,
+        figures: Figures,
         clock: Callable[[], int] = unix_ms,
         ticks: Callable[[], float] = monotonic,
     ) -> None:
@@ -50,8 +52,7 @@ class Node:
         self.journal, self.points = journal, points
         self.authenticator, self.limits, self.rules = authenticator, limits, rules
         self.signals, self.translator, self.clock = signals, translator, clock
-        self.cut_off = 0  # clients that did not read
-        self.too_fast = 0  # requests that were refused because there were too many
+        self.figures = figures
         self.admission = Admission(limits, ticks)
         self._ticks, self._requests = ticks, requests
         self._connections: Counter[str] = Counter()
@@ -60,6 +61,16 @@ class Node:
         """Return how fast a new connection of this user may ask."""
         users = None if self.limits.requests_per_user is None else self._requests
         return Pace(self.limits.requests, users, user_id, self._ticks)
+
+    @property
+    def users(self) -> int:
+        """How many users have a connection here."""
+        return len(self._connections)
+
+    @property
+    def authenticated(self) -> int:
+        """How many connections have shown who they are."""
+        return self._connections.total()
 
     def is_full(self, user_id: str) -> bool:
         """Whether this user has as many connections as he may."""

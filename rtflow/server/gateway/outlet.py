@@ -18,17 +18,21 @@ Invariant: once closed, nothing is sent and nothing is kept. An outlet that is f
 """
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from starlette.types import Send
 
+from rtflow.server.figures import Figures
 from rtflow.server.gateway.limits import Limits
 from rtflow.server.gateway.transport import Transport
 from rtflow.wire.server import ServerProtocol
 
 __all__ = ["AsgiOutlet", "Outlet", "TransportOutlet"]
+
+logger = logging.getLogger(__name__)
 
 OFTEN = 16  # wakes after which frames leave before the turn ends: answers can be large
 MOST = 4  # times the bound
@@ -43,6 +47,7 @@ class Outlet(ABC):
     __slots__ = (
         "_bound",
         "_ceiling",
+        "_figures",
         "_is_closed",
         "_loop",
         "_moved",
@@ -56,9 +61,13 @@ class Outlet(ABC):
     )
 
     def __init__(
-        self, protocol: ServerProtocol, limits: Limits, on_stuck: Callable[[int], None]
+        self,
+        protocol: ServerProtocol,
+        limits: Limits,
+        figures: Figures,
+        on_stuck: Callable[[int], None],
     ) -> None:
-        self._protocol, self._on_stuck = protocol, on_stuck
+        self._protocol, self._figures, self._on_stuck = protocol, figures, on_stuck
         self._bound, self._patience = limits.outbox, limits.standstill
         self._loop = asyncio.get_running_loop()
         self._wakes = 0
@@ -86,6 +95,8 @@ class Outlet(ABC):
         self._flush()
         if not self._is_closed:
             self._is_closed = True
+            self._figures.cut_off[reason] += 1
+            logger.info("a connection is closed with %d (%s)", code, reason)
             self._part(code, reason)
 
     @property
@@ -112,9 +123,12 @@ class Outlet(ABC):
             return
         if self._timer is not None:
             self._look()
+        size = sum(map(len, frames))
+        self._figures.frames_out += len(frames)
+        self._figures.bytes_out += size
         self._write(frames)
         if (waiting := self.waiting) * 2 > self._bound:
-            self._watch(waiting, sum(map(len, frames)))
+            self._watch(waiting, size)
 
     def _watch(self, waiting: int, added: int) -> None:
         self._seen, most = waiting, self._bound * MOST + added
@@ -150,6 +164,7 @@ class Outlet(ABC):
 
     def _give_up(self) -> None:
         self._is_closed = True
+        self._figures.cut_off[STUCK[1]] += 1
         self._on_stuck(self.waiting)
         self._cut()
         self._drained()
@@ -173,10 +188,11 @@ class TransportOutlet(Outlet):
         self,
         protocol: ServerProtocol,
         limits: Limits,
+        figures: Figures,
         on_stuck: Callable[[int], None],
         transport: Transport,
     ) -> None:
-        super().__init__(protocol, limits, on_stuck)
+        super().__init__(protocol, limits, figures, on_stuck)
         self._transport = transport
 
     @property
@@ -203,10 +219,11 @@ class AsgiOutlet(Outlet):
         self,
         protocol: ServerProtocol,
         limits: Limits,
+        figures: Figures,
         on_stuck: Callable[[int], None],
         send: Send,
     ) -> None:
-        super().__init__(protocol, limits, on_stuck)
+        super().__init__(protocol, limits, figures, on_stuck)
         self._send = send
         self._queue, self._queued = deque[bytes](), 0
         self._goodbye: tuple[int, str] | None = None

@@ -17,6 +17,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
+from time import perf_counter
 from typing import Any, Final
 
 from rtflow.errors import BadRequest, RequestRefused, ServerFailed, TooManyRequests
@@ -29,12 +30,13 @@ from rtflow.server.gateway.outlet import Outlet
 from rtflow.server.gateway.returning import Returning
 from rtflow.server.gateway.session import Session
 from rtflow.server.store.interface import Reading
-from rtflow.wire.endpoints import GET_USERS, PING, RENEW, Done, Kind, Renewed
+from rtflow.wire.endpoints import GET_USERS, PING, RENEW, AnyEndpoint, Done, Kind, Renewed
 from rtflow.wire.server import UNREADABLE_SEQ, Call, ServerProtocol, State
 
 __all__ = ["Peer"]
 
 logger = logging.getLogger(__name__)
+wire = logging.getLogger("rtflow.wire.server")
 
 DONE: Final = Done()
 TOO_FAST: Final = TooManyRequests(
@@ -47,6 +49,7 @@ class Peer:
 
     __slots__ = (
         "_delayed",
+        "_figures",
         "_has_room",
         "_is_over",
         "_node",
@@ -74,6 +77,7 @@ class Peer:
     ) -> None:
         self.user_id = user_id
         self._node, self._protocol, self._outlet = node, protocol, outlet
+        self._figures = node.figures
         self._session = Session(node, user_id, protocol, outlet)
         self._pace = node.pace(user_id)
         self._ordering = Ordering()
@@ -101,16 +105,19 @@ class Peer:
 
     def receive(self, message: str | None) -> None:
         """Take a message of the client; None is one that is not text."""
+        self._figures.frames_in += 1
         if message is None:
             error = BadRequest("INVALID_FRAME", "a frame is a text message, not a binary one")
             self._protocol.refuse(UNREADABLE_SEQ, error)
-        elif (call := self._protocol.receive(message)) is not None:
+            self._figures.unreadable[400] += 1
+        elif (call := self._protocol.receive(message, perf_counter())) is not None:
             # The official client cannot bear 429 to what is about the session (protocol.md 2.5, 3).
             if call.endpoint.kind is Kind.SESSION or not self._pace.is_too_fast():
                 self._begin(call)
             else:
-                self._node.too_fast += 1
-                self._protocol.refuse(call.seq, TOO_FAST)
+                self._answer_with_refusal(call, TOO_FAST)
+        elif self._protocol.refused is not None:
+            self._count_refused(*self._protocol.refused)
         elif self._returning is not None:
             self._returning.heard()
         self._outlet.wake()
@@ -119,6 +126,21 @@ class Peer:
     def is_full(self) -> bool:
         """Whether as many requests are under way, or answers on their way, as there may be."""
         return self._open >= self._node.limits.requests_in_flight or self._outlet.is_full
+
+    @property
+    def subscriptions(self) -> int:
+        """How many things it watches."""
+        return len(self._topics)
+
+    @property
+    def under_way(self) -> int:
+        """How many of its requests are not answered yet."""
+        return self._open
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for it: what it has not taken, and what waits for a read."""
+        return self._outlet.waiting + self._ordering.held_bytes
 
     async def room(self) -> None:
         """Wait until fewer requests are under way and the client has taken its answers."""
@@ -181,7 +203,7 @@ class Peer:
 
     def _show(self, call: Call) -> None:
         if call.endpoint is PING:
-            self._protocol.answer(call.seq, DONE)
+            self._answer(call, DONE)
         elif (renewed := self._session.renew(call.params.token)) is not None:
             self._node.fanout.watch(self._self, self)
             if self._returning is not None:
@@ -190,7 +212,8 @@ class Peer:
                 self._welcome(call, renewed)
 
     def _welcome(self, call: Call, renewed: Renewed) -> None:
-        self._protocol.answer(call.seq, renewed)
+        logger.debug("%r has shown a good token", self.user_id)
+        self._answer(call, renewed)
         self._outlet.wake()
 
     def _watch(self, call: Call) -> None:
@@ -206,7 +229,7 @@ class Peer:
             for topic in topics:
                 self._topics.discard(topic)
                 self._node.fanout.unwatch(topic, self)
-        self._protocol.answer(call.seq, DONE)
+        self._answer(call, DONE)
         if self._returning is not None and call.endpoint.method == "SUBSCRIBE":
             self._returning.subscribed(topics)
 
@@ -306,7 +329,7 @@ class Peer:
         if isinstance(outcome, Exception):
             self._refuse(call, outcome)
         else:
-            self._protocol.answer(call.seq, outcome)
+            self._answer(call, outcome)
             if self._returning is not None:
                 self._returning.answered(call, outcome)
         self._outlet.wake()
@@ -318,4 +341,27 @@ class Peer:
                 self.leave(1011, "the server failed")
                 return
             error = ServerFailed("INTERNAL", "the server failed on this request; its log says why")
+        self._answer_with_refusal(call, error)
+
+    def _answer(self, call: Call, result: Any) -> None:
+        self._protocol.answer(call.seq, result)
+        self._count(call, 200)
+
+    def _answer_with_refusal(self, call: Call, error: RequestRefused) -> None:
         self._protocol.refuse(call.seq, error)
+        self._count(call, error.status)
+
+    def _count(self, call: Call, status: int) -> None:
+        seconds = perf_counter() - call.since
+        self._figures.requests[call.endpoint.name].add(status, seconds)
+        if wire.isEnabledFor(logging.DEBUG):
+            name, ms = call.endpoint.name, seconds * 1000
+            wire.debug("%r: %d %s: %d in %.1f ms", self.user_id, call.seq, name, status, ms)
+
+    def _count_refused(self, endpoint: AnyEndpoint | None, status: int) -> None:
+        """Count what was refused before it could be carried out."""
+        if endpoint is None:
+            self._figures.unreadable[status] += 1
+        else:
+            self._figures.requests[endpoint.name].add(status, 0.0)
+        wire.debug("%r: %s: %d", self.user_id, endpoint.name if endpoint else "?", status)

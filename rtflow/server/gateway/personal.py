@@ -36,14 +36,20 @@ class Touches(Struct):
     reactions: dict[MessageKey, set[str]] = field(default_factory=dict[MessageKey, set[str]])
     """By message: which emoji."""
 
-    def note(self, event: Touched) -> None:
-        """Note one more."""
+    def note(self, event: Touched) -> bool:
+        """Note one more. False: the same was noted before, and is told once."""
+        noted: set[str | None] | set[str]
         match event:
             case SideTouched():
-                self.sides.setdefault(event.conversation_id, set()).add(event.user_id)
+                noted = sides = self.sides.setdefault(event.conversation_id, set())
+                size = len(noted)
+                sides.add(event.user_id)
             case ReactionsTouched():
                 message = event.conversation_id, event.message_id
-                self.reactions.setdefault(message, set()).add(event.emoji)
+                noted = emoji = self.reactions.setdefault(message, set())
+                size = len(noted)
+                emoji.add(event.emoji)
+        return len(noted) > size
 
 
 class Seen(Struct, frozen=True):

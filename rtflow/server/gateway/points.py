@@ -30,6 +30,12 @@ class Points:
         self._loop = asyncio.get_running_loop()
         self._pending = dict[Client, Point]()
         self._is_scheduled = False
+        self.dropped = 0  # for want of room
+
+    @property
+    def pending(self) -> int:
+        """How many points are not written down yet."""
+        return len(self._pending)
 
     async def find(self, client: Client) -> int | None:
         """Return up to where a client was told everything; None: it is new."""
@@ -59,6 +65,7 @@ class Points:
             self._pending = points | self._pending
             while len(self._pending) > MOST_PENDING:
                 del self._pending[next(iter(self._pending))]
+                self.dropped += 1
 
 
 async def recalled(store: Store) -> Journal:

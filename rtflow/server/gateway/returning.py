@@ -105,6 +105,7 @@ class Returning:
             self._leave(1011, "the server failed")
             return
         number = self._node.fanout.watermark if self._since is None else self._since
+        self._node.figures.returned += self._since is not None
         self._known = number
         self._node.points.keep(self._client, Point(number, is_open=True))
         answer()
@@ -192,6 +193,10 @@ class Returning:
             self._node.eager.start(self._guarded(again()))
 
     def _say(self, of: str, telling: Telling) -> None:
+        figures = self._node.figures
+        figures.retold += telling.is_whole
+        figures.replayed += not telling.is_whole
+        figures.events += len(telling.events)
         if telling.events:
             self._publish([codec.encode(event) for event in telling.events])
         if telling.is_whole:

@@ -49,8 +49,14 @@ class Translator:
         self._asked: Counter[str] = Counter()  # by user: requests under way
         self._at_work = set[asyncio.Task[object]]()
         self._threads: ThreadPoolExecutor | None = None
+        self.begun = self.failed = self.refused = 0
         if not _is_async(translate):
             self._threads = ThreadPoolExecutor(limits.translations, "rtflow-translate")
+
+    @property
+    def under_way(self) -> int:
+        """How many requests for translation are not answered yet."""
+        return self._asked.total()
 
     async def translate(self, actor: str, conversation_id: str, params: Params) -> Raw:
         """Return the encoded `Translations`. Raises what the actor is refused with."""
@@ -59,14 +65,17 @@ class Translator:
         if not found:
             return _checked(params.ids, {})
         if self._asked[actor] >= EACH:
+            self.refused += 1
             raise TooManyRequests(
                 "TOO_MANY_TRANSLATIONS", f"translate {EACH} batches of messages at a time"
             )
         self._asked[actor] += 1
+        self.begun += 1
         try:
             await asyncio.sleep(0)  # from here on in a task of its own (eager.py)
             return _checked(params.ids, await self._in_time(found, params.lang))
         except Exception as exc:
+            self.failed += 1
             logger.exception("translating %d messages into %r failed", len(found), params.lang)
             raise ServerFailed(
                 "TRANSLATION_FAILED", "these messages could not be translated now"

@@ -11,10 +11,13 @@ nothing.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast
 
-__all__ = ["EXTENSION", "Transport", "transport_of"]
+__all__ = ["EXTENSION", "SILENT", "Transport", "transport_of"]
 
 EXTENSION = "rtflow.transport"
 """The key in `scope["extensions"]`."""
+
+SILENT = "nothing was heard for too long"
+"""The reason of a `websocket.disconnect` when the host gave the client up for dead."""
 
 
 class Transport(Protocol):

@@ -19,7 +19,7 @@ from rtflow.server.auth import Authenticator
 from rtflow.wire.codec import encode
 from rtflow.wire.endpoints import Problem
 
-__all__ = ["base_url", "caller", "ids_in", "json", "refused", "require_app"]
+__all__ = ["base_url", "caller", "ids_in", "is_local", "json", "refused", "require_app"]
 
 RETRY_AFTER: Final = {429: 1, 503: 5}  # seconds
 HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
@@ -29,7 +29,7 @@ def require_app(scope: Scope, app_id: str, authenticator: Authenticator) -> None
     """Refuse a request for another app, and in development mode one from another machine."""
     if app_id != authenticator.app_id:
         raise NotFound("UNKNOWN_APP", f"there is no app {app_id[:100]!r} here")
-    if authenticator.is_development and not _is_local(scope):
+    if authenticator.is_development and not is_local(scope):
         raise Forbidden(
             "DEVELOPMENT_MODE", "without a secret, this server serves its own machine only"
         )
@@ -75,7 +75,8 @@ def ids_in(scope: Scope, *template: str | None) -> list[str]:
         raise BadRequest("INVALID_ID", str(exc)) from exc
 
 
-def _is_local(scope: Scope) -> bool:
+def is_local(scope: Scope) -> bool:
+    """Whether a request comes from this machine, as far as the host knows."""
     client = scope.get("client")
     try:
         return client is None or ip_address(client[0]).is_loopback

@@ -7,6 +7,7 @@
     POST /public_api/v1/{app}/files                      uploads.py
     GET  /public_api/v1/{app}/files/{token}/{name}       downloads.py
     GET  /healthz                                        200 when the store reads and commits
+    GET  /metrics                                        scraping.py
 
 Not here: the websocket (gateway/endpoint.py), what a token is worth (rtflow.server.auth).
 """
@@ -25,9 +26,11 @@ from starlette.routing import Route
 
 from rtflow.errors import RequestRefused, ServerFailed, Unauthorized
 from rtflow.server.domain.search import ConversationSearch, MessageSearch
+from rtflow.server.http.counting import Counting
 from rtflow.server.http.downloads import Downloads
 from rtflow.server.http.refusals import HANDLERS, Faults
 from rtflow.server.http.requests import ids_in, json, require_app
+from rtflow.server.http.scraping import Scraping
 from rtflow.server.http.search import SearchPage
 from rtflow.server.http.site import Site
 from rtflow.server.http.uploads import Uploads
@@ -92,10 +95,12 @@ def http_app(
     site: Site,
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
     origins: frozenset[str] | None = None,
+    metrics_token: str | None = None,
 ) -> Starlette:
     """Build the application for everything but websockets.
 
-    `origins` are those whose pages may read what it says; None: any.
+    `origins` are those whose pages may read what it says; None: any. `metrics_token` is what has to
+    be shown to read the metrics; None: they are for this machine.
     """
     routes, uploads, downloads = Routes(site), Uploads(site), Downloads(site)
     messages, conversations = SearchPage(site, MessageSearch), SearchPage(site, ConversationSearch)
@@ -115,8 +120,9 @@ def http_app(
             Route(f"{here}/files", uploads.receive, methods=["POST"]),
             Route(f"{here}/files/{{token}}/{{name:path}}", downloads.send),
             Route("/healthz", routes.health),
+            Route("/metrics", Scraping(site, metrics_token).scrape),
         ],
-        middleware=[cors, Middleware(Faults)],
+        middleware=[Middleware(Counting, figures=site.figures), cors, Middleware(Faults)],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )

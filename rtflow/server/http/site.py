@@ -13,6 +13,7 @@ from rtflow.errors import ServerFailed, TooManyRequests
 from rtflow.server.auth import Authenticator
 from rtflow.server.clock import unix_ms
 from rtflow.server.domain.rules import Rules
+from rtflow.server.figures import Figures
 from rtflow.server.files import Vault
 from rtflow.server.http.limits import HttpLimits
 from rtflow.server.http.requests import caller
@@ -26,7 +27,8 @@ __all__ = ["Site"]
 class Site:
     """The parts. `public_url` is where clients reach the app; None: where each request went.
 
-    `requests` says how often each user may ask, websockets included.
+    `requests` says how often each user may ask, websockets included. `scrape` writes the metrics in
+    a form that an `Accept` header takes, and says in which.
     """
 
     def __init__(
@@ -36,6 +38,8 @@ class Site:
         limits: HttpLimits,
         rules: Rules,
         requests: Buckets,
+        figures: Figures,
+        scrape: Callable[[str], tuple[bytes, str]],
         public_url: str | None = None,
         clock: Callable[[], int] = unix_ms,
         ticks: Callable[[], float] = monotonic,
@@ -43,6 +47,7 @@ class Site:
         self.authenticator, self.limits, self.rules = authenticator, limits, rules
         self.public_url, self.clock = public_url, clock
         self._requests, self._ticks = requests, ticks
+        self.figures, self.scrape = figures, scrape
         self.searches = Turns("searches", per_user=limits.searches_per_user, in_all=limits.searches)
         self.uploads = Turns("uploads", per_user=limits.uploads_per_user, in_all=limits.uploads)
         self._parts: tuple[Store, Vault] | None = None

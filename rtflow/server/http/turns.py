@@ -18,20 +18,29 @@ class Turns:
     def __init__(self, what: str, *, per_user: int, in_all: int) -> None:
         self._what, self._per_user, self._in_all = what, per_user, in_all
         self._taken = Counter[str]()
+        self.begun = self.refused = 0
+
+    @property
+    def under_way(self) -> int:
+        """How many turns are taken."""
+        return self._taken.total()
 
     @contextmanager
     def taken(self, user_id: str) -> Generator[None]:
         """Take a turn, as long as the body runs. Raises when there is none."""
         if self._taken[user_id] >= self._per_user:
+            self.refused += 1
             raise TooManyRequests(
                 "TOO_MANY_AT_ONCE",
                 f"you have {self._per_user} {self._what} under way; wait until one of them is done",
             )
         if self._taken.total() >= self._in_all:
+            self.refused += 1
             raise ServerFailed(
                 "TOO_BUSY", f"too many {self._what} are under way; try again soon", status=503
             )
         self._taken[user_id] += 1
+        self.begun += 1
         try:
             yield
         finally:

@@ -101,6 +101,7 @@ class Uploads:
             await incoming.settle()
             async with site.vault.changing:
                 file = replace(file, sha256=await incoming.keep())
+                site.figures.uploaded += incoming.size
                 await committed(site.store, partial(add_file, file, site.clock()))
         return token
 

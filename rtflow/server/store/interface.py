@@ -18,6 +18,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from rtflow.errors import RtflowError
 from rtflow.model.events import Event
+from rtflow.server.figures import StoreFigures
 
 __all__ = [
     "Change",
@@ -161,6 +162,16 @@ class Store(Protocol):
     @property
     def number(self) -> int:
         """The number of the last committed change; 0 when there is none."""
+        ...
+
+    @property
+    def figures(self) -> StoreFigures:
+        """What it has done so far."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait."""
         ...
 
     def submit(self, command: Command[T], settle: Settle[T]) -> None:

@@ -8,11 +8,12 @@ import pytest
 from rtflow.errors import ServerFailed
 from rtflow.server import Settings, app
 from rtflow.server.auth import Authenticator
-from rtflow.server.gateway import commands
+from rtflow.server.gateway import commands, fanout
 from rtflow.server.store.interface import Publish, Query, Reading
 from tests.server.conftest import People
 from tests.server.gateway.waiting_store import WaitingStore, open_waiting
 from tests.server.raw import dial
+from tests.server.scrape import scrape
 
 T = TypeVar("T")
 
@@ -91,6 +92,30 @@ async def test_who_cannot_be_told_of_an_event_is_sent_away_to_read_again(
     assert (await bob.get("/me/conversations/lunch"))["unreadMessageCount"] == 1
     await alice.send("lunch", "and now?")
     assert (await bob.event("side.edited"))["diff"]["unreadMessageCount"] == 2
+
+
+async def test_who_would_have_to_wait_for_too_many_changes_is_sent_away_to_read_again(
+    stores: list[BreakableStore],
+    url: str,
+    people: People,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fanout, "MOST_BEHIND", 50)
+    alice, bob = await people("alice", "bob")
+    await alice.found("lunch", "bob")
+    await bob.do("SUBSCRIBE", "/me/conversations/lunch")
+    release = stores[0].hold()
+    text = {"content": [{"type": "text", "children": ["hi"]}]}
+    sent = [await alice.say("POST", "/conversations/lunch/messages", text) for _ in range(120)]
+    assert (await bob.closed())[0] == 1011
+    it = await scrape(url)
+    assert 1 <= it("rtflow_fallen_behind_total") <= 3
+    assert it("rtflow_changes_behind") <= 50
+    release()
+    for seq in sent:
+        assert (await alice.answer(seq)).status == 200
+    (bob,) = await people("bob")
+    assert (await bob.get("/me/conversations/lunch"))["unreadMessageCount"] == 120
 
 
 class TestWhatIsHeld:

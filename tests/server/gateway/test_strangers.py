@@ -122,6 +122,7 @@ HTTP: Final = {  # what who has no token is answered with
     "/public_api/v1/{app}/files": ("POST", 401),
     "/public_api/v1/{app}/files/{token}/{name:path}": ("GET", 404),  # nobody guesses it
     "/healthz": ("GET", 200),
+    "/metrics": ("GET", 200),  # to this machine
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from rtflow.server.figures import StoreFigures
 from rtflow.server.store.interface import Change, Command, Publish, Query, Reading, Settle, Store
 from rtflow.server.store.sqlite import open_sqlite
 
@@ -25,6 +26,14 @@ class WaitingStore:
     @property
     def number(self) -> int:
         return self._store.number
+
+    @property
+    def figures(self) -> StoreFigures:
+        return self._store.figures
+
+    @property
+    def waiting(self) -> int:
+        return self._store.waiting
 
     def submit(self, command: Command[T], settle: Settle[T]) -> None:
         self._store.submit(command, settle)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import OPEN
 
-from rtflow.server.gateway.transport import EXTENSION
+from rtflow.server.gateway.transport import EXTENSION, SILENT
 from rtflow.server.gateway.uvicorn.leash import LOGGER, Leash
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.limits = config.limits
         self.close_timeout = config.limits.close_timeout
         self._owed_pong: list[bytes] = []
+        self._is_silent = False  # so it is given up
         self._written = 0  # bytes of messages
         self._seen = 0, 0  # bytes taken and bytes waiting, when its life was last in question
 
@@ -133,7 +134,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application 1006 (uvicorn: 1005), if it was not told of a close before."""
         self.leash.end()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006})
+        reason = SILENT if self._is_silent else ""
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": 1006, "reason": reason})
         super().connection_lost(exc)
 
     def eof_received(self) -> None:
@@ -203,6 +205,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             assert self.ping_timeout is not None
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
         else:
+            self._is_silent = True
             super().keepalive_timeout()
 
     def _progress(self) -> tuple[int, int]:

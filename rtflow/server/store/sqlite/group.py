@@ -40,6 +40,7 @@ class Group:
         self.changes: list[Change] = []
         self.answers: list[tuple[AnySettle, AnyAnswer]] = []
         self.wrote = False
+        self.commit_seconds = self.committed_at = 0.0  # known when it is committed
         self._writer, self._now = writer, now
         self._has_savepoint = False
         self._late: list[Statement] = []  # of all commands, and from where on of this one

@@ -29,6 +29,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from rtflow.errors import RequestRefused, ServerFailed, TooManyRequests
 from rtflow.server.clock import unix_ms
+from rtflow.server.figures import StoreFigures
 from rtflow.server.store.interface import (
     Change,
     Command,
@@ -122,6 +123,7 @@ class SqliteStore:
         self._searcher = None if database.searcher is None else Searcher(database.searcher)
         self._thread, self._publish, self._clock = thread, publish, clock
         self._kept_changes, self._lock_patience = kept_changes, lock_patience
+        self.figures = StoreFigures()
         self._loop = asyncio.get_running_loop()
         self._number = log.last_number(database.writer)
         self._state = State.IDLE
@@ -138,6 +140,11 @@ class SqliteStore:
         """The number of the last committed change; 0 when there is none."""
         return self._number
 
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for their group."""
+        return len(self._waiting)
+
     # Commands: submit -> _start -> (thread) _commit -> _finish, and round again while some wait
 
     def submit(self, command: Command[T], settle: Settle[T]) -> None:
@@ -145,6 +152,7 @@ class SqliteStore:
         if self._is_closed:
             self._loop.call_soon(settle, _stopping())
         elif len(self._waiting) >= MOST_WAITING:
+            self.figures.crowded_out += 1
             crowded = TooManyRequests("TOO_BUSY", "too many writes are waiting; try again later")
             self._loop.call_soon(settle, crowded)
         else:
@@ -183,7 +191,7 @@ class SqliteStore:
             self.database.rollback()
             self._finish(group, None)
         elif self.database.in_memory:
-            self._finish(group, self._commit())
+            self._finish(group, self._commit(group))
         else:
             self._state = State.COMMITTING
             self._thread.submit(self._commit_in_thread, group)
@@ -199,15 +207,18 @@ class SqliteStore:
             group.trim(self._kept_changes)
 
     def _commit_in_thread(self, group: Group) -> None:
-        failure = self._commit()
+        failure = self._commit(group)
         with suppress(RuntimeError):  # the loop is gone: there is nobody left to tell
             self._loop.call_soon_threadsafe(self._finish, group, failure)
 
-    def _commit(self) -> Exception | None:
+    def _commit(self, group: Group) -> Exception | None:
+        began = time.perf_counter()
         try:
             self.database.writer.execute("COMMIT")
         except Exception as exc:
             return exc
+        group.committed_at = time.perf_counter()
+        group.commit_seconds = group.committed_at - began
         return None
 
     def _finish(self, group: Group, failure: Exception | None) -> None:
@@ -216,11 +227,15 @@ class SqliteStore:
         if failure is not None:
             self.database.rollback()
             self._report(failure)
+            self.figures.lost_groups += 1
             for settle, _ in group.answers:
                 _tell(settle, _unavailable())
         else:
             if group.wrote:
                 self._recovered()
+                self.figures.commits.add(group.commit_seconds)
+                self.figures.groups.add(len(group.answers))
+                self.figures.committed_at = group.committed_at
             self._untrimmed = (self._untrimmed + len(group.changes)) % TRIM_EVERY
             self._number = group.number
             if group.changes:
@@ -234,6 +249,7 @@ class SqliteStore:
         while self._number < number:
             missed = drive(log.since(self._number, 1000), self.database.writer, _only_reads)
             assert missed, "the log holds every change that was not published"
+            self.figures.committed_at = time.perf_counter()  # it is not known better
             self._hand_out(missed)
             self._number = missed[-1].number
 
