@@ -25,7 +25,9 @@ from rtflow.client.refs import (
 )
 from rtflow.client.refs.search import Search
 from rtflow.client.session import Session
+from rtflow.client.stats import Stats
 from rtflow.client.stream import Stream
+from rtflow.client.watching import Watching
 from rtflow.errors import (
     BadRequest,
     Conflict,
@@ -139,6 +141,7 @@ __all__ = [
     "Session",
     "SessionClosed",
     "SessionExpired",
+    "Stats",
     "Stream",
     "Strikethrough",
     "TextBlock",
@@ -149,6 +152,7 @@ __all__ = [
     "UserOnlineSnapshot",
     "UserRef",
     "UserSnapshot",
+    "Watching",
     "Window",
     "parse_markup",
     "to_markup",

@@ -55,6 +55,7 @@ ONE_DOOR = {
 # Tasks outside a TaskGroup: the module, and why nothing else would do.
 LOOSE_TASKS: dict[str, str] = {
     "rtflow/client/session.py": "lives as long as its `async with`, and must not cancel its body",
+    "rtflow/client/watching.py": "lives from `on` to its end; the session's own waits for it",
     "rtflow/server/gateway/uvicorn/lifespan.py": "lives from the application's start to its end",
 }
 

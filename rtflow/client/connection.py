@@ -11,17 +11,19 @@ from typing import Any
 
 from msgspec import Struct
 
+from rtflow.client.stats import Counts
 from rtflow.client.websocket import Socket, open_socket
-from rtflow.errors import BadRequest, InvalidFrame
+from rtflow.errors import BadRequest, InvalidFrame, RequestRefused
 from rtflow.model.events import Event
 from rtflow.model.params import Empty
-from rtflow.wire.client import Answer, ClientProtocol
+from rtflow.wire.client import Answer, ClientProtocol, Published
 from rtflow.wire.codec import MAX_FRAME
 from rtflow.wire.endpoints import PING, AnyEndpoint
 
 __all__ = ["Connection", "Heartbeat", "connect"]
 
 logger = logging.getLogger(__name__)
+wire = logging.getLogger("rtflow.wire.client")
 
 
 class Heartbeat(Struct, frozen=True):
@@ -45,14 +47,16 @@ class Connection:
         resumed: Callable[[], None],
         lost: Callable[[str], None],
         heartbeat: Heartbeat,
+        counts: Counts,
     ) -> None:
         self._answered, self._published = answered, published
         self._tell_resumed, self._tell_lost = resumed, lost
-        self._heartbeat = heartbeat
+        self._heartbeat, self._counts = heartbeat, counts
         self._protocol = ClientProtocol()
         self._socket: Socket | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._pinged_at: float | None = None
+        self._asked_at: float | None = None  # the last ping, while it is not answered
         self.lost_because: str | None = None
 
     @property
@@ -75,7 +79,9 @@ class Connection:
             size = f"a request has at most {MAX_FRAME} bytes, not {len(frames[-1])}"
             raise BadRequest("REQUEST_TOO_LARGE", size, request=endpoint.name)
         assert self._socket is not None
-        self._socket.send(frames)
+        if wire.isEnabledFor(logging.DEBUG):
+            wire.debug("> %d %s, %d bytes", seq, endpoint.name, len(frames[-1]))
+        self._send(self._socket, frames)
         return seq
 
     def forget(self, seq: int) -> None:
@@ -97,18 +103,24 @@ class Connection:
 
     def take(self, message: bytes) -> None:
         """A message came."""
+        self._counts.frames_received += 1
+        self._counts.bytes_received += len(message)
         try:
             taken = self._protocol.receive(message)
         except InvalidFrame as exc:
             logger.warning("the server sent a message that cannot be read: %s", exc)
             return
+        if wire.isEnabledFor(logging.DEBUG):
+            wire.debug("< %s, %d bytes", _said(taken), len(message))
         if isinstance(taken, Answer):
-            if taken.endpoint is not PING:
+            if taken.endpoint is PING:
+                self._take_pong()
+            else:
                 self._answered(taken)
         elif taken is not None:
             self._published(taken.events)
         if (acks := self._protocol.data_to_send()) and self._socket is not None:
-            self._socket.send(acks)
+            self._send(self._socket, acks)
 
     def resumed(self) -> None:
         """The socket takes requests again."""
@@ -146,7 +158,19 @@ class Connection:
 
     def _ping(self, socket: Socket) -> None:
         self._protocol.call(PING, (), Empty())
-        socket.send(self._protocol.data_to_send())
+        wire.debug("> ping")
+        self._asked_at = asyncio.get_running_loop().time()
+        self._send(socket, self._protocol.data_to_send())
+
+    def _take_pong(self) -> None:
+        if self._asked_at is not None:
+            self._counts.round_trip = asyncio.get_running_loop().time() - self._asked_at
+            self._asked_at = None
+
+    def _send(self, socket: Socket, frames: list[bytes]) -> None:
+        self._counts.frames_sent += len(frames)
+        self._counts.bytes_sent += sum(map(len, frames))
+        socket.send(frames)
 
     def _stop_beating(self) -> None:
         if self._timer is not None:
@@ -155,6 +179,21 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"<Connection {self.lost_because or 'open'}>"
+
+
+def _said(taken: Answer | Published | None) -> str:
+    """Say what kind of message it was, and nothing of what is in it."""
+    match taken:
+        case Answer(seq=seq, endpoint=endpoint, error=None):
+            return f"{seq} {endpoint.name}: 200"
+        case Answer(seq=seq, endpoint=endpoint, error=RequestRefused(status=status, code=code)):
+            return f"{seq} {endpoint.name}: {status} {code}"
+        case Answer(seq=seq, endpoint=endpoint):
+            return f"{seq} {endpoint.name}: unreadable"
+        case Published(events=events):
+            return " ".join(("PUBLISH", *(type(event).__name__ for event in events)))
+        case None:
+            return "what nobody waits for"
 
 
 async def connect(
@@ -166,9 +205,12 @@ async def connect(
     lost: Callable[[str], None],
     heartbeat: Heartbeat,
     patience: float,
+    counts: Counts | None = None,
 ) -> Connection:
     """Open a connection within `patience` seconds. Raises `Lost`."""
-    connection = Connection(answered, published, resumed, lost, heartbeat)
+    connection = Connection(
+        answered, published, resumed, lost, heartbeat, Counts() if counts is None else counts
+    )
     socket = await open_socket(
         url,
         take=connection.take,

@@ -29,6 +29,7 @@ from rtflow.client.backoff import Backoff
 from rtflow.client.connection import Connection, Heartbeat, connect
 from rtflow.client.credentials import Credentials, Unavailable
 from rtflow.client.requests import Requests
+from rtflow.client.stats import Counts
 from rtflow.client.websocket import Lost
 from rtflow.errors import (
     RequestRefused,
@@ -82,6 +83,7 @@ class Link:
         on_live: Callable[[], None],
         on_state: Callable[[ConnectionState], None],
         check: Callable[[], None] = lambda: None,
+        counts: Counts | None = None,
         heartbeat: Heartbeat = HEARTBEAT,
         patience: float = 10.0,
         chance: Callable[[], float] = random.random,
@@ -94,7 +96,8 @@ class Link:
         self._check = check
         self._heartbeat, self._patience, self._chance = heartbeat, patience, chance
         self._client_id = str(random.getrandbits(53))  # the same for all connections
-        self._requests = Requests(chance, self.obstacle)
+        self._counts = Counts() if counts is None else counts
+        self._requests = Requests(chance, self.obstacle, self._counts)
         self._last_reason: str | None = None  # why the link is not live
         self._wanted = asyncio.Event()
         self._connection: Connection | None = None
@@ -106,6 +109,11 @@ class Link:
         self._has_run = False
         self._stopped = asyncio.Event()
         self._end: SessionClosed | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are not settled."""
+        return len(self._requests)
 
     # Asking
 
@@ -208,6 +216,7 @@ class Link:
         delays = self._backoff.delays(self._chance)
         while True:
             self._tell(ConnectionState(status="connecting"))
+            self._counts.attempts += 1
             self._live_since = None
             wish = 0.0
             try:
@@ -222,7 +231,6 @@ class Link:
             if self._was_live_for_long():
                 delays = self._backoff.delays(self._chance)
             pause = wish + next(delays)
-            logger.info("%s: trying again in %.2f s", reason, pause)
             self._tell(ConnectionState(status="waiting", reason=reason, retry_in=pause))
             await asyncio.sleep(pause)
 
@@ -238,7 +246,9 @@ class Link:
             lost=self._lose,
             heartbeat=self._heartbeat,
             patience=self._patience,
+            counts=self._counts,
         )
+        logger.debug("%r has a connection, and shows its token", self._user_id)
         try:
             async with asyncio.timeout(None) as self._connection_scope:
                 if connection.lost_because is None:
@@ -260,6 +270,12 @@ class Link:
             accepted = await self._renew(connection, token)
             if accepted is not None:
                 refresh_after = self._credentials.accepted(accepted.expires_in_seconds)
+                logger.debug(
+                    "the token of %r was accepted for %s s; the next one is asked for after %s s",
+                    self._user_id,
+                    accepted.expires_in_seconds,
+                    refresh_after,
+                )
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(refresh_after):
                         await self._stale.wait()
@@ -286,6 +302,7 @@ class Link:
                 renewed: Renewed = answer.result
                 return renewed
             case Unauthorized() as refused:
+                logger.info("a token of %r was refused: %s", self._user_id, refused.code)
                 self._credentials.refused(_words(refused))
                 return None
             case RequestRefused(status=400 | 402 | 403 | 404) as refused:
@@ -304,7 +321,7 @@ class Link:
                     return await self._credentials.another()
                 return await self._credentials.get()
             except Unavailable as exc:
-                logger.info("%s: asking again", exc.reason)
+                logger.info("%r has no token, and asks again: %s", self._user_id, exc.reason)
                 if not self.live:
                     self._tell(ConnectionState(status="connecting", reason=exc.reason))
 
@@ -349,6 +366,7 @@ class Link:
         if self.live or self._connection is None:
             return
         self.live = True
+        self._counts.connects += self._live_since is None  # else it has shown another token
         self._live_since = asyncio.get_running_loop().time()
         self._requests.open(self._connection, lambda: _call(self._on_live))
         self._tell(ConnectionState(status="live"))
@@ -390,6 +408,7 @@ class Link:
         self._last_reason = None if self.live else state.reason or self._last_reason
         if state != self.state and self.state.status != "closed":
             self.state = state
+            logger.info("the connection of %r: %s", self._user_id, _told(state))
             _call(self._on_state, state)
 
     def __repr__(self) -> str:
@@ -415,6 +434,11 @@ def _call(callback: Callable[..., None], *args: object) -> None:
         callback(*args)
     except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
         logger.exception("%s failed", getattr(callback, "__qualname__", callback))
+
+
+def _told(state: ConnectionState) -> str:
+    words = state.status if state.reason is None else f"{state.status} ({state.reason})"
+    return words if state.retry_in is None else f"{words}, trying again in {state.retry_in:.2f} s"
 
 
 def _words(error: RequestRefused) -> str:

@@ -1,6 +1,8 @@
-"""Live: what can be watched. `await it.get()`, `it.observe()`, `async for value in it`.
+"""Live: what can be watched. `await it.get()`, `it.observe()`, `async for value in it`,
+`it.on(callback)`.
 
-Not here: where values come from (`Source`, mirror.py), pipelines and threads (stream.py).
+Not here: where values come from (`Source`, mirror.py), pipelines and threads (stream.py), the calls
+of `on` (watching.py).
 
 A cell keeps the latest value and calls its observers itself: no `Subject` (one observer that raises
 starves the later ones, and values that observers cause arrive out of order), no `share` (latecomers
@@ -14,7 +16,9 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from rtflow.client.stats import Counts
 from rtflow.client.stream import Guarded, Home, Stream
+from rtflow.client.watching import Watching, watch
 
 __all__ = ["Cell", "Detach", "Live", "Newest", "Source"]
 
@@ -22,7 +26,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
 Detach: TypeAlias = Callable[[], None]
-log = logging.getLogger("rtflow")
+log = logging.getLogger(__name__)
 
 
 class Observer(Protocol[T_contra]):
@@ -68,6 +72,11 @@ class Cell(Generic[T]):
     def is_watched(self) -> bool:
         """Somebody has a place."""
         return bool(self._places)
+
+    @property
+    def observers(self) -> int:
+        """How many have a place."""
+        return len(self._places)
 
     def join(self, observer: Observer[T], current: T | UnsetType) -> Place[T]:
         """Give an observer a place, and the `current` value at once; `UNSET`: it waits for one.
@@ -174,6 +183,17 @@ class Live(Generic[T]):
         """
         return LiveStream(self._home, self._source)
 
+    def on(self, callback: Callable[[T], object]) -> Watching:
+        """Call `callback`, async or not, with the current snapshot and then with what is new, one
+        call at a time.
+
+        While a call runs the newest snapshot waits for the next one, and those between are left
+        out. A callback that raises is logged and called no more; nobody else is disturbed. Returns
+        what ends it: see `Watching`. Raises `TypeError` for what is no function, `SessionClosed`
+        when the session was not opened or has ended, `RtflowError` on another thread than its own.
+        """
+        return watch(self._home, Newest(self._home, self._source), callback)
+
     def __aiter__(self) -> "Newest[T]":
         """Iterate over snapshots; what is outdated before it is asked for is left out."""
         return Newest(self._home, self._source)
@@ -204,7 +224,7 @@ class Newest(AsyncIterator[T]):
     def __init__(self, home: Home, source: Source[T]) -> None:
         self._home = home
         self._source: Source[T] | None = source
-        self._slot = Slot[T]()
+        self._slot = Slot[T](home.counts)
         self._detach: Detach | None = None
 
     async def __anext__(self) -> T:
@@ -238,7 +258,8 @@ class Newest(AsyncIterator[T]):
 class Slot(Generic[T]):
     """One value, overwritten until it is taken. Does not hold its iterator."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
         self._value: T | UnsetType = UNSET
         self._taken: T | UnsetType = UNSET
         self._error: Exception | None = None
@@ -247,6 +268,7 @@ class Slot(Generic[T]):
 
     def on_next(self, value: T) -> None:
         """Hold this instead."""
+        self._counts.conflated += self._value is not UNSET
         self._value = value
         self._wake()
 

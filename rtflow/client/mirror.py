@@ -86,6 +86,7 @@ class Mirror:
 
     def happened(self, events: tuple[Event, ...]) -> None:
         """The server has told of events that belong together."""
+        self.home.counts.events += len(events)
         self.registry.apply(events, self._now())
         self.turn()
 
@@ -93,7 +94,7 @@ class Mirror:
         """The session is over: complete every stream, or fail it with the reason."""
         if self._end is not None:
             return
-        self._end = reason
+        self._end = self.home.ended = reason
         if self._alarm is not None:
             self._alarm.cancel()
         sources = [source for key in self._sources.values() for source in key]
@@ -113,6 +114,11 @@ class Mirror:
         """Why nothing can be asked any more, as an error of its own for each who asks."""
         assert self._end is not None
         return type(self._end)(self._end.reason)
+
+    @property
+    def observers(self) -> int:
+        """How many are called, of all sources."""
+        return sum(source.observers for key in self._sources.values() for source in key)
 
     async def ask(self, endpoint: Endpoint[P, R], ids: tuple[str, ...], params: P) -> R:
         """Ask the server, and wait for the answer."""
@@ -318,6 +324,11 @@ class Watched(Generic[T]):
             if cell is self._cell:
                 self.refresh()
         return detach
+
+    @property
+    def observers(self) -> int:
+        """How many are called."""
+        return self._cell.observers
 
     async def read(self) -> T:
         """See `Source`."""

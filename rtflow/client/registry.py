@@ -171,6 +171,11 @@ class Registry:
         for node in self._nodes.values():
             node.asked, node.is_fresh = None, node.topic is None
 
+    @property
+    def held(self) -> int:
+        """How many keys are wanted, or linger."""
+        return len(self._nodes)
+
     def apply(self, events: Iterable[Event], now: float) -> None:
         """Take what happened together."""
         for event in events:

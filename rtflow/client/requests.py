@@ -26,6 +26,7 @@ from typing import Any, Final, Protocol
 
 from rtflow.client.held import Held, rest_after
 from rtflow.client.slot import Slot
+from rtflow.client.stats import Counts
 from rtflow.errors import (
     OutcomeUnknown,
     ProtocolError,
@@ -75,9 +76,13 @@ class Requests:
     """
 
     def __init__(
-        self, chance: Callable[[], float], obstacle: Callable[[], str | None] = lambda: None
+        self,
+        chance: Callable[[], float],
+        obstacle: Callable[[], str | None] = lambda: None,
+        counts: Counts | None = None,
     ) -> None:
         self._chance, self._obstacle = chance, obstacle
+        self._counts = Counts() if counts is None else counts
         self._numbers = itertools.count()
         self._waiting: OrderedDict[int, Slot] = OrderedDict()
         self._sent: dict[int, tuple[Slot, ...]] = {}
@@ -111,6 +116,7 @@ class Requests:
         except _TimedOut:
             if slot.is_fleeting and not slot.was_sent:
                 return endpoint.decode_result(codec.EMPTY)
+            self._counts.requests_failed += 1
             obstacle = None if slot.was_sent else self._obstacle()
             raise RequestTimedOut(slot.request, seconds, obstacle) from None
         except asyncio.CancelledError:
@@ -211,7 +217,7 @@ class Requests:
                 slot.was_lost = True
                 kept.append(slot)
             else:
-                slot.finish(OutcomeUnknown(slot.request))
+                self._finish(slot, OutcomeUnknown(slot.request))
         self._wait(kept)
 
     def flush(self) -> None:
@@ -227,13 +233,16 @@ class Requests:
         """Take an answer. One that nobody waits for is ignored."""
         slots = self._sent.pop(answer.seq, ())
         error = answer.error
+        if slots:
+            now = asyncio.get_running_loop().time()
+            self._counts.round_trip = now - slots[0].sent_at
         for slot in slots:
             slot.seq = None
             if error is None:
                 result = answer.result
                 if slot.endpoint is GET_USERS:  # which may have been joined to others
                     result = {i: result[i] for i in slot.params.ids if i in result}
-                slot.finish(result)
+                self._finish(slot, result)
             else:
                 self._settle_error(slot, error if len(slots) == 1 else copy.copy(error))
             if error is None or error_status(error) != 429:
@@ -257,7 +266,7 @@ class Requests:
         for slot in slots:
             self._wake(slot)
             if slot.future is not None:
-                slot.finish(type(error)(error.reason))
+                self._finish(slot, type(error)(error.reason))
 
     # Inside
 
@@ -292,21 +301,33 @@ class Requests:
             seq = wire.call(first.endpoint, first.ids, params)
         except RtflowError as exc:
             for slot in slots:
-                slot.finish(copy.copy(exc))
+                self._finish(slot, copy.copy(exc))
             return
         except Exception as exc:  # a mistake of ours: the asker learns of it, the others go on
             for slot in slots:
                 if slot.future is None:
                     logger.exception("%s cannot be sent", slot.request)
-                slot.finish(ProtocolError(f"{slot.request} cannot be sent: {type(exc).__name__}"))
+                self._finish(
+                    slot, ProtocolError(f"{slot.request} cannot be sent: {type(exc).__name__}")
+                )
             return
+        now = asyncio.get_running_loop().time()
         for slot in slots:
-            slot.seq, slot.was_sent = seq, True
+            self._counts.requests_retried += slot.was_sent
+            slot.seq, slot.was_sent, slot.sent_at = seq, True, now
+        self._counts.requests_sent += len(slots)
         self._sent[seq] = slots
+
+    def _finish(self, slot: Slot, outcome: Any) -> None:  # Any: the result, or an exception
+        if isinstance(outcome, BaseException):
+            self._counts.requests_failed += 1
+        else:
+            self._counts.requests_answered += 1
+        slot.finish(outcome)
 
     def _settle_error(self, slot: Slot, error: RtflowError) -> None:
         if not isinstance(error, RequestRefused):
-            slot.finish(error)
+            self._finish(slot, error)
             return
         endpoint = slot.endpoint
         if slot.was_lost and error.status == endpoint.done_if_repeated:
@@ -325,7 +346,7 @@ class Requests:
         ):
             self._rest(slot)
         else:
-            slot.finish(error)
+            self._finish(slot, error)
 
     def _rest(self, slot: Slot) -> None:
         """Try again in a while; the caller's own time goes on."""

@@ -4,9 +4,10 @@ The only room that knows all the parts. Not here: what each of them does.
 
 How it ends (guarantee 12). The link runs in a task of its own, not in a TaskGroup around the user's
 block: a group would wrap the user's exception in an ExceptionGroup, and cancel the user's task when
-the link fails. That task is the only one of a session. It begins when the block is entered and has
-ended when the block is left, whatever happens in between; its failure ends the session, which is
-told to every stream and to whoever asks for something from then on.
+the link fails. That task begins when the block is entered and has ended when the block is left,
+whatever happens in between; its failure ends the session, which is told to every stream and to
+whoever asks for something from then on. Besides it there are only the tasks of callbacks of `on`
+(watching.py), which are cancelled and waited for at the end.
 """
 
 import asyncio
@@ -28,7 +29,9 @@ from rtflow.client.refs import ConversationRef, Conversations, UserRef
 from rtflow.client.refs.files import Subtype, form_fields, upload
 from rtflow.client.refs.search import CONVERSATIONS, MESSAGES, Search
 from rtflow.client.rest import Rest
+from rtflow.client.stats import Stats
 from rtflow.client.stream import Home, Scheduler
+from rtflow.client.watching import end_all
 from rtflow.errors import SessionClosed, SessionExpired
 from rtflow.model.filters import Filter
 from rtflow.model.ids import checked_id
@@ -94,6 +97,7 @@ class Session:
             on_live=self._mirror.connected,
             on_state=self._changed,
             check=self._home.check,
+            counts=self._home.counts,
         )
         self._connection = Connection(self._link, self._mirror)
         self._live_connection = Live(self._home, self._connection)
@@ -124,6 +128,8 @@ class Session:
         self._mirror.end(SessionClosed(), is_failure=False)
         if self._runner is None:
             return
+        for watching in tuple(self._home.watchings):  # before what they ask for fails
+            watching.dispose()
         try:
             await self._rest.close()
             await self._link.close()
@@ -131,6 +137,7 @@ class Session:
             if not self._runner.done():
                 self._runner.cancel()
                 await asyncio.wait((self._runner,), timeout=LAST_WISHES)
+            await end_all(self._home)
 
     async def _run(self) -> None:
         try:
@@ -249,6 +256,14 @@ class Session:
         """What the connection does. Its stream shows each step; `get()` never fails."""
         return self._live_connection
 
+    def stats(self) -> Stats:
+        """Return what the session has done so far, and what it holds now."""
+        return self._home.counts.picture(
+            waiting=self._link.waiting,
+            resources=self._mirror.registry.held,
+            observers=self._mirror.observers + self._connection.observers,
+        )
+
     @property
     def scheduler(self) -> Scheduler:
         """The Rx scheduler of the session's loop, for free functions that take one.
@@ -281,6 +296,11 @@ class Connection:
     async def read(self) -> ConnectionState:
         """See `Source`."""
         return self._link.state
+
+    @property
+    def observers(self) -> int:
+        """How many are called."""
+        return self._cell.observers
 
     def show(self, state: ConnectionState) -> None:
         """The connection has taken a step."""

@@ -22,18 +22,27 @@ from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler as Scheduler
 
+from rtflow.client.stats import Counts
 from rtflow.errors import RtflowError, SessionClosed
 
-__all__ = ["Guarded", "Home", "Scheduler", "Stream"]
+__all__ = ["Disposal", "Guarded", "Home", "Scheduler", "Stream"]
 
 T = TypeVar("T")
-log = logging.getLogger("rtflow")
+Disposal = abc.DisposableBase
+log = logging.getLogger(__name__)
 
 
 class Home:
-    """Where a session lives: one event loop, on one thread. Not known before it is opened."""
+    """Where a session lives: one event loop, on one thread. Not known before it is opened.
+
+    With what all that lives there shares: what is counted, the tasks of callbacks (watching.py),
+    and why the session has `ended`, once it has.
+    """
 
     def __init__(self) -> None:
+        self.counts = Counts()
+        self.watchings: dict[Disposal, asyncio.Task[None]] = {}
+        self.ended: SessionClosed | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scheduler: Scheduler | None = None
 
@@ -105,7 +114,7 @@ class Stream(Observable[T]):
         the session's when not given. May be called, and the result disposed, on any thread.
         Raises `SessionClosed` when the session was not opened or its loop has gone.
         """
-        observer = Guarded(on_next, on_error, on_completed)
+        observer = Guarded(on_next, on_error, on_completed, self._home.counts)
         subscription = Subscription(self._home, observer)
         begin = functools.partial(self._begin, observer, subscription, scheduler)
         if not self._home.run(begin):
@@ -234,14 +243,16 @@ class Subscription(abc.DisposableBase):
 class Guarded(abc.ObserverBase[T]):
     """An observer whose failures stay its own."""
 
-    __slots__ = ("_on_completed", "_on_error", "_on_next", "detach", "is_stopped")
+    __slots__ = ("_counts", "_on_completed", "_on_error", "_on_next", "detach", "is_stopped")
 
     def __init__(
         self,
         on_next: abc.ObserverBase[T] | abc.OnNext[T] | None,
         on_error: abc.OnError | None,
         on_completed: abc.OnCompleted | None,
+        counts: Counts,
     ) -> None:
+        self._counts = counts
         observer: Any = on_next  # Any: reactivex takes whatever has these methods
         if callable(getattr(observer, "on_next", None)):
             on_next, on_error, on_completed = (
@@ -268,6 +279,7 @@ class Guarded(abc.ObserverBase[T]):
         try:
             self._on_next(value)
         except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
+            self._counts.detached += 1
             log.exception("an observer raised in on_next and was detached: %r", self._on_next)
             self.detach()
 
@@ -282,6 +294,7 @@ class Guarded(abc.ObserverBase[T]):
         try:
             self._on_error(error)
         except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
+            self._counts.detached += 1
             log.exception("an observer raised in on_error: %r", self._on_error)
 
     def on_completed(self) -> None:
@@ -294,6 +307,7 @@ class Guarded(abc.ObserverBase[T]):
         try:
             self._on_completed()
         except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
+            self._counts.detached += 1
             log.exception("an observer raised in on_completed: %r", self._on_completed)
 
 
@@ -306,7 +320,8 @@ def _check(name: str, callback: object) -> None:
     if inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(called):
         raise TypeError(
             f"{name} is a coroutine function, which nobody would await: {callback!r}; pass a plain "
-            "function, or write `async for value in ...:` and await there"
+            "function, or write `ref.on(async_fn)`, which awaits it each time, or `async for value "
+            "in ref:` and await there"
         )
 
 
