@@ -12,6 +12,7 @@
     tree                 the exceptions, drawn
     fixtures             a list of the fixtures of the pytest plugin
     settings             a list of the settings
+    metrics              a list of the metrics
     options COMMAND      a list of the arguments of a command
     compatibility        the names of the official client, with ours
 
@@ -29,6 +30,7 @@ from docs.generator.codes import codes
 from docs.generator.compatibility import compatibility
 from docs.generator.keywords import keyword_sections
 from docs.generator.markdown import anchor, linked
+from docs.generator.metrics import metrics
 from docs.generator.sections import contents_of_door, fixtures, sections
 from docs.generator.settings import options, settings
 from docs.generator.source import ROOT
@@ -73,6 +75,7 @@ DIRECTIVES: dict[str, Callable[[str], str]] = {
     "tree": _tree,
     "fixtures": lambda _: fixtures(),
     "settings": lambda _: settings(),
+    "metrics": lambda _: metrics(),
     "options": options,
     "compatibility": lambda _: compatibility(),
 }
