@@ -10,7 +10,7 @@ pytest_plugins = ["rtflow.testing.plugin"]
 settings.register_profile("rtflow", deadline=None)
 settings.load_profile("rtflow")
 
-# Tests that run in the background of a shell inherit that nobody minds Ctrl-C; the programs that they
-# start, and interrupt, would inherit it, too.
+# Tests that run in the background of a shell inherit that nobody minds Ctrl-C; the programs that
+# they start, and interrupt, would inherit it, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
