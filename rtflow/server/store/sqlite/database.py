@@ -17,7 +17,19 @@ from msgspec import Struct
 
 from rtflow.server.store.interface import Statement, Steps, UnusableDatabase
 
-__all__ = ["MEMORY", "Database", "drive", "is_busy", "is_storage_trouble", "open_database"]
+__all__ = [
+    "MEMORY",
+    "NEWEST_SCHEMA",
+    "RESTORE",
+    "Database",
+    "drive",
+    "is_busy",
+    "is_damage",
+    "is_storage_trouble",
+    "judge",
+    "open_database",
+    "unusable",
+]
 
 T = TypeVar("T")
 
@@ -26,6 +38,7 @@ APPLICATION: Final = 0x7274666C  # "rtfl", in the header of the file
 CACHED_STATEMENTS: Final = 512
 OPENING_SECONDS: Final = 5.0  # how long to wait for somebody else's lock
 MEGABYTE: Final = 1_000_000
+RESTORE: Final = "`rtflow doctor` tells what is still right; restore a backup (see `rtflow backup`)"
 
 # What befalls the storage, as opposed to what is wrong with a statement.
 _TROUBLES: Final = {
@@ -54,6 +67,24 @@ def is_storage_trouble(exc: BaseException) -> bool:
 def is_busy(exc: Exception) -> bool:
     """Tell whether another process holds the lock."""
     return _primary_code(exc) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_damage(exc: BaseException) -> bool:
+    """Tell whether the file holds what SQLite cannot have written."""
+    return _primary_code(exc) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def unusable(file: str, exc: sqlite3.Error) -> UnusableDatabase:
+    """Say what SQLite complains of, and what to do."""
+    if _primary_code(exc) == sqlite3.SQLITE_NOTADB:
+        return _not_ours(file)
+    if is_damage(exc):
+        return UnusableDatabase(file, f"it is damaged ({exc})", RESTORE)
+    if is_busy(exc):
+        what_to_do = "close the program that has it open, then try again"
+    else:
+        what_to_do = "check that its folder exists, has space and may be written to"
+    return UnusableDatabase(file, str(exc), what_to_do)
 
 
 def drive(
@@ -118,6 +149,7 @@ def open_database(path: str | Path) -> Database:
     with ExitStack() as opened:
         try:
             lock = opened.enter_context(closing(_lock(file)))
+            _miss_nothing(file)
             writer = opened.enter_context(closing(_connect(file)))
             _prepare(writer, file)
             reader = opened.enter_context(closing(_connect(file)))
@@ -128,12 +160,7 @@ def open_database(path: str | Path) -> Database:
             for connection in (writer, reader):  # from now on waiting would stall the loop
                 connection.execute("PRAGMA busy_timeout = 0")
         except sqlite3.Error as exc:
-            if _primary_code(exc) == sqlite3.SQLITE_NOTADB:
-                raise _not_ours(file) from exc
-            what_to_do = "check that its folder exists, has space and may be written to"
-            if is_busy(exc):
-                what_to_do = "close the program that has it open, then try again"
-            raise UnusableDatabase(file, str(exc), what_to_do) from exc
+            raise unusable(file, exc) from exc
         opened.pop_all()  # to be closed by `close` from now on
         return Database(writer, reader, searcher, lock)
 
@@ -180,27 +207,49 @@ def _lock(file: str) -> sqlite3.Connection:
     return lock
 
 
-def _prepare(writer: sqlite3.Connection, file: str) -> None:
-    """Bring the schema up to date, after making sure that the file is ours to change."""
-    version = _number(writer, "PRAGMA user_version")
-    application = _number(writer, "PRAGMA application_id")
-    tables = _number(writer, "SELECT count(*) FROM sqlite_master")
-    if application != APPLICATION and (tables or version or application):
-        raise _not_ours(file)
-    steps = _schema()
-    if version > len(steps):
+def _miss_nothing(file: str) -> None:
+    """Refuse a database whose write-ahead log somebody has taken away.
+
+    SQLite makes the log before its index (`-shm`), and removes the index before the log: the index
+    alone is what no death of a process leaves. With the log go writes that were answered, and
+    perhaps half of a page that was being moved into the file.
+    """
+    if Path(f"{file}-shm").exists() and not Path(f"{file}-wal").exists():
         raise UnusableDatabase(
             file,
-            f"it has schema {version}, and this version of rtflow knows only up to {len(steps)}",
+            f"its write-ahead log, {file}-wal, is missing, and with it the last writes",
+            "put it back, or restore a backup; to go on with what is left, "
+            f"delete {file}-shm and then ask `rtflow doctor`",
+        )
+
+
+def judge(connection: sqlite3.Connection, file: str) -> int:
+    """Return the schema's version; 0 when the file is empty. Raises `UnusableDatabase` for a file
+    that is not ours, or newer than this program."""
+    version = _number(connection, "PRAGMA user_version")
+    application = _number(connection, "PRAGMA application_id")
+    tables = _number(connection, "SELECT count(*) FROM sqlite_master")
+    if application != APPLICATION and (tables or version or application):
+        raise _not_ours(file)
+    if version > NEWEST_SCHEMA:
+        raise UnusableDatabase(
+            file,
+            f"it has schema {version}, and this version of rtflow knows only up to {NEWEST_SCHEMA}",
             "upgrade rtflow, or restore a backup from before the upgrade",
         )
+    return version
+
+
+def _prepare(writer: sqlite3.Connection, file: str) -> None:
+    """Bring the schema up to date, after making sure that the file is ours to change."""
+    version = judge(writer, file)
     if file != MEMORY:
         (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise UnusableDatabase(
                 file, f"it cannot have a write-ahead log (but {mode})", "put it on a local disk"
             )
-    for number, step in list(enumerate(steps, start=1))[version:]:
+    for number, step in list(enumerate(_SCHEMA, start=1))[version:]:
         try:
             writer.executescript(
                 f"BEGIN IMMEDIATE;\n{step};\nPRAGMA application_id = {APPLICATION};\n"
@@ -220,9 +269,15 @@ def _schema() -> list[str]:
     return [step.read_text(encoding="utf-8") for step in steps]
 
 
+_SCHEMA: Final = _schema()
+NEWEST_SCHEMA: Final = len(_SCHEMA)
+
+
 def _not_ours(file: str) -> UnusableDatabase:
     return UnusableDatabase(
-        file, "it holds something else than an rtflow database", "name another file for this server"
+        file,
+        "it holds something else than an rtflow database",
+        "name another file for this server; if it was one, restore a backup",
     )
 
 
