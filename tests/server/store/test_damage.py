@@ -11,7 +11,6 @@ import pytest
 from rtflow.errors import ServerFailed
 from rtflow.server.store.interface import Change, UnusableDatabase
 from rtflow.server.store.sqlite import SqliteStore, open_sqlite
-from rtflow.server.store.sqlite.trouble import QUIET, Trouble
 from tests.conformance.stores import add, names, submitted
 
 PAGE = 4096
@@ -103,7 +102,7 @@ async def test_damage_that_is_met_is_told_once_and_the_rest_is_served(
         await unavailable(store)
         assert len(await store.changes(0) or ()) == 1000
     (told,) = (it.getMessage() for it in caplog.records if it.levelno >= logging.WARNING)
-    assert "the database is damaged (database disk image is malformed); stop the server" in told
+    assert told.startswith("the database is damaged; stop the server; `rtflow doctor` tells")
     assert "restore a backup" in told
     await store.close()
 
@@ -139,46 +138,3 @@ def copy_of_a_killed(path: Path, target: Path) -> None:
 
 def move(source: str, target: str) -> None:
     Path(source).rename(target)
-
-
-# What is told, and how often
-
-
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def full() -> sqlite3.OperationalError:
-    error = sqlite3.OperationalError("database or disk is full")
-    error.sqlite_errorcode = sqlite3.SQLITE_FULL
-    return error
-
-
-def test_a_trouble_that_comes_and_goes_is_told_once_a_minute(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    clock = Clock()
-    trouble = Trouble(clock)
-    trouble.over("written")
-    for _ in range(100):
-        trouble.met("written", full())
-        trouble.met("written", full())
-        trouble.over("written")
-        clock.now += QUIET / 100
-    trouble.met("read", full())
-    trouble.met("written", full())
-    trouble.over("written")
-    told = [it.getMessage() for it in caplog.records if it.levelno >= logging.WARNING]
-    assert told == [
-        "the database cannot be written, trying on: database or disk is full",
-        "the database can be written again",
-        "the database cannot be read, trying on: database or disk is full",
-        "the database cannot be written, trying on: database or disk is full",
-        "the database can be written again",
-    ]

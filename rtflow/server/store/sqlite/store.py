@@ -41,16 +41,18 @@ from rtflow.server.store.interface import (
 )
 from rtflow.server.store.sqlite import log
 from rtflow.server.store.sqlite.database import (
+    RESTORE,
     Database,
     drive,
     is_busy,
+    is_damage,
     is_storage_trouble,
     open_database,
     unusable,
 )
 from rtflow.server.store.sqlite.group import AnySettle, Group, internal
 from rtflow.server.store.sqlite.searcher import Searcher
-from rtflow.server.store.sqlite.trouble import Trouble
+from rtflow.server.trouble import Trouble
 
 __all__ = ["SqliteStore", "open_sqlite"]
 
@@ -134,7 +136,8 @@ class SqliteStore:
         self._waiting: deque[tuple[Command[Any], AnySettle]] = deque()  # Any: results of all kinds
         self._untrimmed = TRIM_EVERY  # the first group trims what the last run left
         self._locked_since: float | None = None
-        self._trouble, self._is_closed = Trouble(self._loop.time), False
+        self._unwritable, self._unreadable, self._damaged = _troubles(self._loop.time)
+        self._is_closed = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._release: asyncio.Future[None] | None = None
@@ -221,12 +224,12 @@ class SqliteStore:
         self._state = State.GATHERING
         if failure is not None:
             self.database.rollback()
-            self._trouble.met("written", failure)
+            self._report(self._unwritable, failure)
             for settle, _ in group.answers:
                 _tell(settle, _unavailable())
         else:
             if group.wrote:
-                self._trouble.over("written")
+                self._unwritable.over()
             self._untrimmed = (self._untrimmed + len(group.changes)) % TRIM_EVERY
             self._number = group.number
             if group.changes:
@@ -261,12 +264,15 @@ class SqliteStore:
             return
         self._locked_since = None
         self.database.rollback()
-        self._trouble.met("written", exc)
+        self._report(self._unwritable, exc)
         failed = list(self._waiting)
         self._waiting.clear()
         for _, settle in failed:
             _tell(settle, _unavailable())
         self._go_on()
+
+    def _report(self, trouble: Trouble, exc: Exception) -> None:
+        (self._damaged if is_damage(exc) else trouble).met(exc)
 
     # Reads: on the loop, so nothing commits meanwhile, except what the thread is at
 
@@ -299,14 +305,14 @@ class SqliteStore:
             raise _stopping()
         try:
             yield
-            self._trouble.over("read")
+            self._unreadable.over()
         except RequestRefused:
             raise
         except Exception as exc:
             if self._release is not None:  # the end has stopped it
                 raise _stopping() from exc
             if is_storage_trouble(exc):
-                self._trouble.met("read", exc)
+                self._report(self._unreadable, exc)
                 raise _unavailable() from exc
             _logger.exception("a query failed")
             raise internal() from exc
@@ -343,6 +349,25 @@ def _number_in(database: Database, file: str) -> int:
     except sqlite3.Error as exc:
         database.close()
         raise unusable(file, exc) from exc
+
+
+def _troubles(clock: Callable[[], float]) -> tuple[Trouble, Trouble, Trouble]:
+    """Return what is told of writing, of reading, and of what does not go away by itself."""
+    return (
+        Trouble(
+            _logger,
+            clock,
+            "the database cannot be written, trying on",
+            "the database can be written again",
+        ),
+        Trouble(
+            _logger,
+            clock,
+            "the database cannot be read, trying on",
+            "the database can be read again",
+        ),
+        Trouble(_logger, clock, f"the database is damaged; stop the server; {RESTORE}"),
+    )
 
 
 def _tell(settle: AnySettle, answer: "Reading[Any] | Exception") -> None:  # Any: see AnySettle
