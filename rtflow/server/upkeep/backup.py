@@ -31,7 +31,13 @@ __all__ = ["Backup", "CannotBackUp", "back_up"]
 
 
 class CannotBackUp(RtflowError):
-    """The backup could not be made, and nothing of it is left."""
+    """The backup could not be made, and nothing of it is left. Made of `target` and `reason`."""
+
+    target: str
+    """The file that was to be made."""
+
+    reason: str
+    """Why it could not."""
 
     def __init__(self, target: str, reason: str) -> None:
         super().__init__(target, reason)
