@@ -131,8 +131,30 @@ async def test_without_its_write_ahead_log_a_database_is_refused(path: Path) -> 
     await store.close()
 
 
-def copy_of_a_killed(path: Path, target: Path) -> None:
-    for ending in ("", "-wal", "-shm"):
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_nothing_is_written_to_a_file_that_has_lost_its_name(
+    path: Path, caplog: pytest.LogCaptureFixture, is_replaced: bool
+) -> None:
+    store = await open_sqlite(path, ignore)
+    await submitted(store, add("before"))
+    move(str(path), f"{path}-aside")
+    if is_replaced:
+        copy_of_a_killed(path.with_name("chat.db-aside"), path, "")
+    for _ in range(2):
+        with pytest.raises(ServerFailed, match="STORAGE_UNAVAILABLE"):
+            await submitted(store, add("lost"))
+    assert "before" in (await store.read(names)).value
+    move(f"{path}-aside", str(path))
+    await submitted(store, add("after"))
+    assert "lost" not in (await store.read(names)).value
+    told = [it.getMessage() for it in caplog.records if it.levelno >= logging.WARNING]
+    assert len(told) == 2
+    assert "it was moved away or replaced while it was open; put it back, or stop" in told[0]
+    await store.close()
+
+
+def copy_of_a_killed(path: Path, target: Path, *endings: str) -> None:
+    for ending in endings or ("", "-wal", "-shm"):
         Path(f"{target}{ending}").write_bytes(Path(f"{path}{ending}").read_bytes())
 
 

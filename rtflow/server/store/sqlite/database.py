@@ -5,6 +5,7 @@ Invariant: the reader never sees what is not committed. In a file it is a connec
 memory it is the writer itself, and then no transaction stays open across a turn of the loop.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
@@ -118,11 +119,27 @@ class Database(Struct, frozen=True):
     reader: sqlite3.Connection
     searcher: sqlite3.Connection | None
     lock: sqlite3.Connection | None
+    file: str
+    identity: tuple[int, int] | None  # of what is open, whatever has its name now
 
     @property
     def in_memory(self) -> bool:
         """True when nothing is on disk: a COMMIT costs nothing and there is one connection."""
         return self.reader is self.writer
+
+    def commit(self) -> None:
+        """Commit what the writer has open, if whoever opens the file next is to see it.
+
+        A file that was removed, or replaced by another, stays open, and SQLite goes on writing to
+        it: all of that would be gone with the process. Raises `UnusableDatabase`, or SQLite's.
+        """
+        if self.identity is not None and self.identity != _identity(self.file):
+            raise UnusableDatabase(
+                self.file,
+                "it was moved away or replaced while it was open",
+                "put it back, or stop the server before you put another in its place",
+            )
+        self.writer.execute("COMMIT")
 
     def rollback(self) -> None:
         """Undo whatever the writer has open. SQLite may have done it by itself."""
@@ -144,7 +161,7 @@ def open_database(path: str | Path) -> Database:
     if str(path) == MEMORY:
         writer = _connect(MEMORY)
         _prepare(writer, MEMORY)
-        return Database(writer, writer, None, None)
+        return Database(writer, writer, None, None, MEMORY, None)
     file = str(Path(path).resolve())  # one file has one lock, whatever it is called
     with ExitStack() as opened:
         try:
@@ -162,7 +179,16 @@ def open_database(path: str | Path) -> Database:
         except sqlite3.Error as exc:
             raise unusable(file, exc) from exc
         opened.pop_all()  # to be closed by `close` from now on
-        return Database(writer, reader, searcher, lock)
+        return Database(writer, reader, searcher, lock, file, _identity(file))
+
+
+def _identity(file: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None when there is none."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(file: str) -> sqlite3.Connection:

@@ -214,7 +214,7 @@ class SqliteStore:
 
     def _commit(self) -> Exception | None:
         try:
-            self.database.writer.execute("COMMIT")
+            self.database.commit()
         except Exception as exc:
             return exc
         return None
