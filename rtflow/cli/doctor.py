@@ -37,6 +37,8 @@ def doctor(
         line = f"{verdict:<6}{check.name:<{WIDTH}} {' '.join(check.told.split())}"
         print(line, flush=True)
         faults += check.faults
+        if check.faults and check.name == "database":
+            raise Failure("the database could not be looked at")
     if faults:
         many = "1 fault" if faults == 1 else f"{faults} faults"
         raise Failure(

@@ -40,6 +40,14 @@ async def test_a_fault_is_a_line_and_a_status(tmp_path: Path) -> None:
     assert ended.complaint.startswith("rtflow: 1 fault: stop the server, keep a copy")
 
 
+async def test_what_cannot_be_looked_at_is_a_line_that_says_why(tmp_path: Path) -> None:
+    ended = await rtflow("doctor", "--database", str(tmp_path / "nothing.db"))
+    assert ended.status == 1
+    assert ended.stdout.count("\n") == 1
+    assert "there is no such file; name the file of a server" in ended.stdout
+    assert ended.complaint == "rtflow: the database could not be looked at"
+
+
 async def test_files_may_be_elsewhere_and_one_that_is_missing_is_told(tmp_path: Path) -> None:
     database, files = str(tmp_path / "chat.db"), tmp_path / "bytes"
     async with ServerProcess(database):

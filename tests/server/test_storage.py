@@ -5,6 +5,7 @@ import os
 import resource
 import sqlite3
 import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from rtflow.server import Settings, examine
 from rtflow.testing import ServerProcess
+from rtflow.testing.server import RTFLOW_SERVE
 from tests.server.http.uploading import upload
 from tests.server.raw import RawClient, join
 
@@ -158,13 +160,49 @@ async def test_a_server_in_trouble_stops_when_it_is_told_to(tmp_path: Path) -> N
             assert await said(again) == ["before"]
 
 
+# Root may write to everything, so the server becomes nobody, after it has loaded all that it needs.
+AS_NOBODY = """
+import os, rtflow.cli.app, rtflow.server, uvloop
+"a".encode("idna")
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+rtflow.cli.main()
+"""
+
+
+async def test_a_database_that_may_not_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
+    async with served(tmp_path) as (server, _ada, _http):
+        await server.terminate()
+    allow(tmp_path, database=0o444)
+    story = await refused(tmp_path / "chat.db", sys.executable, "-c", AS_NOBODY, "serve")
+    assert "chat.db: it is read-only; let this user write to it" in story
+
+
+async def refused(database: Path, *command: str) -> str:
+    """Return what a server says that does not start."""
+    with pytest.raises(AssertionError) as failed:
+        async with ServerProcess(database, command=command or RTFLOW_SERVE):
+            pass
+    assert "exit status 1" in str(failed.value)
+    assert "Traceback" not in str(failed.value)
+    return str(failed.value)
+
+
+def allow(folder: Path, database: int) -> None:
+    """Let anybody write to everything but the database."""
+    for path in [*folder.parents][:2]:
+        path.chmod(0o755)  # pytest's own
+    folder.chmod(0o777)
+    for path in folder.rglob("*"):
+        path.chmod(0o777)
+    (folder / "chat.db").chmod(database)
+
+
 async def test_where_there_is_no_room_a_server_says_so_and_does_not_start(
     small_disk: Path,
 ) -> None:
     nobody = ServerProcess(":memory:")
-    with full_disk(nobody, small_disk), pytest.raises(AssertionError) as failed:
-        await ServerProcess(small_disk / "chat.db").__aenter__()
-    story = str(failed.value)
-    assert "exit status 1" in story
+    with full_disk(nobody, small_disk):
+        story = await refused(small_disk / "chat.db")
     assert "check that its folder exists, has space" in story
-    assert "Traceback" not in story

@@ -169,6 +169,9 @@ def open_database(path: str | Path) -> Database:
             _miss_nothing(file)
             writer = opened.enter_context(closing(_connect(file)))
             _prepare(writer, file)
+            if not os.access(file, os.W_OK):  # SQLite has opened it all the same, to read it
+                what_to_do = "let this user write to it, or start the server as another"
+                raise UnusableDatabase(file, "it is read-only", what_to_do)
             reader = opened.enter_context(closing(_connect(file)))
             searcher = opened.enter_context(closing(_connect(file)))
             searcher.execute("PRAGMA temp_store = FILE")  # it may have to sort very much
