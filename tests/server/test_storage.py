@@ -6,6 +6,7 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -171,11 +172,20 @@ rtflow.cli.main()
 """
 
 
-async def test_a_database_that_may_not_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
-    async with served(tmp_path) as (server, _ada, _http):
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that anybody may reach, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+async def test_a_database_that_may_not_be_written_is_refused_in_one_line(
+    public_folder: Path,
+) -> None:
+    async with served(public_folder) as (server, _ada, _http):
         await server.terminate()
-    allow(tmp_path, database=0o444)
-    story = await refused(tmp_path / "chat.db", sys.executable, "-c", AS_NOBODY, "serve")
+    allow(public_folder, database=0o444)
+    story = await refused(public_folder / "chat.db", sys.executable, "-c", AS_NOBODY, "serve")
     assert "chat.db: it is read-only; let this user write to it" in story
 
 
@@ -191,8 +201,6 @@ async def refused(database: Path, *command: str) -> str:
 
 def allow(folder: Path, database: int) -> None:
     """Let anybody write to everything but the database."""
-    for path in [*folder.parents][:2]:
-        path.chmod(0o755)  # pytest's own
     folder.chmod(0o777)
     for path in folder.rglob("*"):
         path.chmod(0o777)
