@@ -1,4 +1,4 @@
-"""The command line: `rtflow serve`, `demo`, `token`, `get`, `observe` and `send`.
+"""The command line: `rtflow serve`, `demo`, `token`, `get`, `observe`, `send`, `doctor`, `backup`.
 
 A command parses its arguments, calls a door of the library and prints. What a program reads goes to
 standard output, what people read to standard error. The exit status is 0, 1 after a failure (one

@@ -11,7 +11,9 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 
 import rtflow
+from rtflow.cli.backup import backup
 from rtflow.cli.demo import demo
+from rtflow.cli.doctor import doctor
 from rtflow.cli.failure import Failure, say
 from rtflow.cli.output import silence_stdout
 from rtflow.cli.read import get, observe
@@ -27,7 +29,16 @@ app = App(
     version=lambda: f"rtflow {version('rtflow')}",
     help_format="plaintext",
 )
-COMMANDS: tuple[Callable[..., None], ...] = (serve, demo, token, get, observe, send)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    serve,
+    demo,
+    token,
+    get,
+    observe,
+    send,
+    doctor,
+    backup,
+)
 for number, command in enumerate(COMMANDS):
     app.command(command, sort_key=number)  # --help keeps the order
 

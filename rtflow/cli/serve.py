@@ -17,7 +17,7 @@ from rtflow.cli.failure import Misuse
 if TYPE_CHECKING:
     from rtflow.server import Settings
 
-__all__ = ["serve", "settings_with"]
+__all__ = ["chosen", "serve", "settings_with"]
 
 
 def serve(
@@ -49,9 +49,8 @@ def serve(
     from rtflow.server import Address  # of the extra "server"
     from rtflow.server import serve as serve_until_stopped
 
-    options = {"host": host, "port": port, "app": app, "database": database, "secret": secret}
     settings = settings_with(
-        **{name: value for name, value in options.items() if value is not None}
+        **chosen(host=host, port=port, app=app, database=database, secret=secret)
     )
     mode = "development mode" if settings.secret is None else "with tokens"
 
@@ -63,6 +62,11 @@ def serve(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     runner()(serve_until_stopped(settings, on_listening=on_listening))
+
+
+def chosen(**options: object) -> dict[str, object]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def settings_with(**given: Any) -> "Settings":  # Any: whatever it is, Settings checks it

@@ -7,7 +7,7 @@ import pytest
 from rtflow.cli.app import run
 from tests.cli.program import PYTHON, rtflow, started
 
-COMMANDS = ["serve", "demo", "token", "get", "observe", "send"]
+COMMANDS = ["serve", "demo", "token", "get", "observe", "send", "doctor", "backup"]
 NOWHERE = "http://127.0.0.1:1"
 
 WRONG = [
@@ -30,6 +30,9 @@ WRONG = [
     (["observe", "conversation", "--user", "alice"], "observe conversation ID"),
     (["observe", "conversations", "lunch", "--user", "alice"], "observe conversation lunch"),
     (["send", "lunch", "--user", "alice"], "TEXT"),
+    (["doctor", "--database", "postgresql://localhost"], "database"),
+    (["backup"], "FILE"),
+    (["backup", "copy.db", "--database", ""], "database"),
 ]
 
 

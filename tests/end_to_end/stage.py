@@ -36,12 +36,18 @@ class Watched:
 
     def __init__(self, live: rtflow.Live[Any]) -> None:  # Any: streams of all types
         self.live = live
+        self.looks: list[Recorder[Any]] = []
         self.look()
 
     def look(self) -> None:
         """Begin to watch."""
-        self.seen = Recorder[Any]()
+        self.looks.append(Recorder[Any]())
         self._looking = self.live.observe().subscribe(self.seen)
+
+    @property
+    def seen(self) -> Recorder[Any]:
+        """What was seen at the latest look."""
+        return self.looks[-1]
 
     @property
     def length(self) -> int:

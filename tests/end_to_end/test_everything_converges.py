@@ -42,8 +42,9 @@ async def agrees(seat: Seat, scene: Scene, fresh: rtflow.Session) -> None:
         if isinstance(truth, rtflow.LiveWindow) and (missing := watched.length - truth.length):
             await truth.load_more(missing)
         await settles(watched, truth)
-        values = watched.seen.values
-        assert all(a != b for a, b in itertools.pairwise(values)), f"twice in {watched.live!r}"
+        for look in watched.looks:
+            repeats = [a for a, b in itertools.pairwise(look.values) if a == b]
+            assert not repeats, f"twice in a row in {watched.live!r}"
 
 
 async def settles(watched: Watched, live: rtflow.Live[Any]) -> None:

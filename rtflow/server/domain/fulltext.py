@@ -22,10 +22,12 @@ __all__ = [
     "Hit",
     "Matter",
     "conversation_hits",
+    "index_words",
     "last_position",
     "message_hits",
     "put_words",
     "remove_words",
+    "room_word",
     "terms_of",
 ]
 
@@ -66,7 +68,7 @@ class Hit(Struct, frozen=True):
 
 def put_words(matter: Matter, thing_id: str, conversation_id: str, text: str) -> Steps[None]:
     """Let something be found by these words, and by no others."""
-    words = _spaced(_folded(text))
+    words = index_words(text)
     old = yield from _find(matter, thing_id)
     if old.position is None:
         yield from run(
@@ -84,7 +86,7 @@ def put_words(matter: Matter, thing_id: str, conversation_id: str, text: str) ->
         f"INSERT INTO {matter}_words (rowid, words, room) VALUES (?1, ?2, ?3)",
         old.free if old.position is None else old.position,
         words,
-        _room(conversation_id),
+        room_word(conversation_id),
     )
 
 
@@ -122,7 +124,7 @@ def _take_out(matter: Matter, old: _Old, conversation_id: str) -> Steps[None]:
             " VALUES ('delete', ?1, ?2, ?3)",
             old.position,
             old.words,
-            _room(conversation_id),
+            room_word(conversation_id),
         )
 
 
@@ -206,10 +208,15 @@ def _expression(terms: Sequence[str], rooms: Sequence[str] | None) -> str:
     quoted = " AND ".join(f'"{term}"' for term in terms)
     if rooms is None:
         return f"words : ({quoted} *)"
-    named = " OR ".join(f'"{_room(room)}"' for room in rooms)
+    named = " OR ".join(f'"{room_word(room)}"' for room in rooms)
     return f"words : ({quoted} *) AND room : ({named})"
 
 
-def _room(conversation_id: str) -> str:
+def index_words(text: str) -> str:
+    """Return what the index is told of a text."""
+    return _spaced(_folded(text))
+
+
+def room_word(conversation_id: str) -> str:
     """Return a word that names a conversation; that two share one does no harm."""
     return "r" + blake2b(conversation_id.encode(), digest_size=8).hexdigest()

@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import BinaryIO, Final, TypeVar
 
-__all__ = ["SHARDS", "Incoming", "Vault", "open_vault"]
+__all__ = ["SHARDS", "Incoming", "Vault", "open_vault", "place_of"]
 
 T = TypeVar("T")
 
@@ -37,7 +37,8 @@ SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 async def open_vault(folder: Path | None) -> "Vault":
     """Open a folder, made when it is not there; None: a temporary one, removed at the end.
 
-    Raises `OSError` when it cannot be written to.
+    It is this process's alone, so what is still on its way in it was left by one that was killed,
+    and is removed. Raises `OSError` when it cannot be written to.
     """
     temporary = None
     if folder is None:
@@ -45,7 +46,7 @@ async def open_vault(folder: Path | None) -> "Vault":
         folder = Path(temporary.name)
     vault = Vault(folder, temporary)
     try:
-        await vault.run(partial(_make, folder / "incoming"))
+        await vault.run(partial(_make_ready, folder / "incoming"))
     except BaseException:
         await vault.close()
         raise
@@ -75,7 +76,7 @@ class Vault:
 
     def path(self, content: str) -> Path:
         """Return where a content is."""
-        return self.folder / content[:2] / content
+        return place_of(self.folder, content)
 
     async def remove(self, contents: Iterable[str]) -> None:
         """Remove contents, whether they are there or not. The caller holds `changing`."""
@@ -86,7 +87,7 @@ class Vault:
         return [path.name for path in await self.run(partial(_stale, self.folder / shard))]
 
     async def tidy(self) -> None:
-        """Remove bodies of long ago: they were on their way when the process was killed."""
+        """Remove bodies of long ago, which could not be removed when they should have been."""
         await self.run(lambda: _remove(_stale(self.folder / "incoming")))
 
     async def close(self) -> None:
@@ -152,6 +153,16 @@ class Incoming:
             self._path.replace(place)
         _flush(place.parent)
         return content
+
+
+def place_of(folder: Path, content: str) -> Path:
+    """Return where a content is in a vault's folder."""
+    return folder / content[:2] / content
+
+
+def _make_ready(incoming: Path) -> None:
+    _make(incoming)
+    _remove(list(incoming.iterdir()))
 
 
 def _make(folder: Path) -> None:

@@ -25,6 +25,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rtflow.errors import RequestRefused, ServerFailed, Unauthorized
+from rtflow.server.domain.health import write_in_vain
 from rtflow.server.domain.search import ConversationSearch, MessageSearch
 from rtflow.server.http.counting import Counting
 from rtflow.server.http.downloads import Downloads
@@ -34,7 +35,7 @@ from rtflow.server.http.scraping import Scraping
 from rtflow.server.http.search import SearchPage
 from rtflow.server.http.site import Site
 from rtflow.server.http.uploads import Uploads
-from rtflow.server.store.awaited import committed, nothing
+from rtflow.server.store.awaited import committed
 from rtflow.server.store.interface import Steps
 
 __all__ = ["http_app"]
@@ -82,7 +83,7 @@ class Routes:
         try:
             async with asyncio.timeout(PATIENCE):
                 await store.read(_glance)
-                return json(Health("ok", (await committed(store, nothing)).number))
+                return json(Health("ok", (await committed(store, write_in_vain)).number))
         except (RequestRefused, TimeoutError) as exc:
             raise ServerFailed("STORAGE_UNAVAILABLE", str(exc), status=503) from exc
 

@@ -6,7 +6,8 @@ the same memory whatever its size. The row that names it commits when it is on t
 Not here: the form (form.py), the folder (rtflow.server.files), what a file may be
 (domain/files.py).
 Invariant: whatever way an upload ends, other than well, no row is left of it, and no file, but for
-a content whose row could not be written: that one is collected (chores.py).
+a content whose row was to be written when its sender or the server left: that one is collected
+(chores.py).
 """
 
 import asyncio
@@ -14,6 +15,8 @@ import logging
 import math
 import re
 import secrets
+import time
+from contextlib import suppress
 from functools import partial
 from typing import Final, get_args
 from urllib.parse import quote
@@ -24,13 +27,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from rtflow.errors import BadRequest, ServerFailed
-from rtflow.server.domain.files import Stored, add_file, checked_name, too_large
+from rtflow.server.domain.files import (
+    Stored,
+    add_file,
+    checked_name,
+    known_contents,
+    too_large,
+)
 from rtflow.server.domain.media import HEAD, Subtype, can_be, media_type_of
 from rtflow.server.files import Incoming
 from rtflow.server.http.form import Form
 from rtflow.server.http.requests import base_url, json
 from rtflow.server.http.site import Site
 from rtflow.server.store.awaited import committed
+from rtflow.server.trouble import Trouble
 
 __all__ = ["Uploads"]
 
@@ -55,6 +65,9 @@ class Uploads:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        self._trouble = Trouble(
+            logger, time.monotonic, "uploads cannot be stored", "uploads can be stored again"
+        )
 
     async def receive(self, request: Request) -> Response:
         """Take in a file."""
@@ -63,7 +76,7 @@ class Uploads:
         with site.uploads.taken(user_id):
             try:
                 async with asyncio.timeout(site.limits.upload_seconds):
-                    return json(FileToken(await self._take(request, user_id)))
+                    token = await self._take(request, user_id)
             except TimeoutError:
                 raise BadRequest(
                     "UPLOAD_TOO_SLOW", "the upload took too long", status=408
@@ -71,8 +84,12 @@ class Uploads:
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
             except OSError as exc:
-                logger.error("an upload cannot be stored: %s", exc)
-                raise ServerFailed("STORAGE_UNAVAILABLE", "the file cannot be stored now") from exc
+                self._trouble.met(exc)
+                raise ServerFailed(
+                    "STORAGE_UNAVAILABLE", "the file cannot be stored now; try again later"
+                ) from exc
+            self._trouble.over()
+            return json(FileToken(token))
 
     async def _take(self, request: Request, user_id: str) -> str:
         site = self._site
@@ -101,9 +118,19 @@ class Uploads:
             await incoming.settle()
             async with site.vault.changing:
                 file = replace(file, sha256=await incoming.keep())
-                site.figures.uploaded += incoming.size
-                await committed(site.store, partial(add_file, file, site.clock()))
+                try:
+                    await committed(site.store, partial(add_file, file, site.clock()))
+                    site.figures.uploaded += incoming.size
+                except ServerFailed:
+                    await self._let_go(file.sha256)
+                    raise
         return token
+
+    async def _let_go(self, content: str) -> None:
+        """Remove a content whose row could not be written, unless a row names it all the same."""
+        with suppress(ServerFailed):  # asked in vain: it is garbage
+            known = await self._site.store.read(partial(known_contents, (content,)))
+            await self._site.vault.remove({content} - known.value)
 
     async def _read(self, request: Request, form: Form, incoming: Incoming) -> bytes:
         """Read the body to its end; return how the file begins."""

@@ -122,6 +122,17 @@ async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         await open_vault(tmp_path / "file" / "files")
 
 
+async def test_a_body_that_was_on_its_way_when_the_process_was_killed_is_gone_at_the_next_start(
+    vault: Vault,
+) -> None:
+    (vault.folder / "incoming" / "half").write_bytes(b"half")
+    content = await keep(vault, b"whole")
+    await vault.close()
+    again = await open_vault(vault.folder)
+    assert inside(again) == [content]
+    await again.close()
+
+
 # Garbage
 
 

@@ -5,6 +5,7 @@ Invariant: the reader never sees what is not committed. In a file it is a connec
 memory it is the writer itself, and then no transaction stays open across a turn of the loop.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
@@ -17,7 +18,19 @@ from msgspec import Struct
 
 from rtflow.server.store.interface import Statement, Steps, UnusableDatabase
 
-__all__ = ["MEMORY", "Database", "drive", "is_busy", "is_storage_trouble", "open_database"]
+__all__ = [
+    "MEMORY",
+    "NEWEST_SCHEMA",
+    "RESTORE",
+    "Database",
+    "drive",
+    "is_busy",
+    "is_damage",
+    "is_storage_trouble",
+    "judge",
+    "open_database",
+    "unusable",
+]
 
 T = TypeVar("T")
 
@@ -26,6 +39,7 @@ APPLICATION: Final = 0x7274666C  # "rtfl", in the header of the file
 CACHED_STATEMENTS: Final = 512
 OPENING_SECONDS: Final = 5.0  # how long to wait for somebody else's lock
 MEGABYTE: Final = 1_000_000
+RESTORE: Final = "`rtflow doctor` tells what is still right; restore a backup (see `rtflow backup`)"
 
 # What befalls the storage, as opposed to what is wrong with a statement.
 _TROUBLES: Final = {
@@ -54,6 +68,24 @@ def is_storage_trouble(exc: BaseException) -> bool:
 def is_busy(exc: Exception) -> bool:
     """Tell whether another process holds the lock."""
     return _primary_code(exc) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_damage(exc: BaseException) -> bool:
+    """Tell whether the file holds what SQLite cannot have written."""
+    return _primary_code(exc) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def unusable(file: str, exc: sqlite3.Error) -> UnusableDatabase:
+    """Say what SQLite complains of, and what to do."""
+    if _primary_code(exc) == sqlite3.SQLITE_NOTADB:
+        return _not_ours(file)
+    if is_damage(exc):
+        return UnusableDatabase(file, f"it is damaged ({exc})", RESTORE)
+    if is_busy(exc):
+        what_to_do = "close the program that has it open, then try again"
+    else:
+        what_to_do = "check that its folder exists, has space and may be written to"
+    return UnusableDatabase(file, str(exc), what_to_do)
 
 
 def drive(
@@ -87,11 +119,27 @@ class Database(Struct, frozen=True):
     reader: sqlite3.Connection
     searcher: sqlite3.Connection | None
     lock: sqlite3.Connection | None
+    file: str
+    identity: tuple[int, int] | None  # of what is open, whatever has its name now
 
     @property
     def in_memory(self) -> bool:
         """True when nothing is on disk: a COMMIT costs nothing and there is one connection."""
         return self.reader is self.writer
+
+    def commit(self) -> None:
+        """Commit what the writer has open, if whoever opens the file next is to see it.
+
+        A file that was removed, or replaced by another, stays open, and SQLite goes on writing to
+        it: all of that would be gone with the process. Raises `UnusableDatabase`, or SQLite's.
+        """
+        if self.identity is not None and self.identity != _identity(self.file):
+            raise UnusableDatabase(
+                self.file,
+                "it was moved away or replaced while it was open",
+                "put it back, or stop the server before you put another in its place",
+            )
+        self.writer.execute("COMMIT")
 
     def rollback(self) -> None:
         """Undo whatever the writer has open. SQLite may have done it by itself."""
@@ -113,13 +161,17 @@ def open_database(path: str | Path) -> Database:
     if str(path) == MEMORY:
         writer = _connect(MEMORY)
         _prepare(writer, MEMORY)
-        return Database(writer, writer, None, None)
+        return Database(writer, writer, None, None, MEMORY, None)
     file = str(Path(path).resolve())  # one file has one lock, whatever it is called
     with ExitStack() as opened:
         try:
             lock = opened.enter_context(closing(_lock(file)))
+            _miss_nothing(file)
             writer = opened.enter_context(closing(_connect(file)))
             _prepare(writer, file)
+            if not os.access(file, os.W_OK):  # SQLite has opened it all the same, to read it
+                what_to_do = "let this user write to it, or start the server as another"
+                raise UnusableDatabase(file, "it is read-only", what_to_do)
             reader = opened.enter_context(closing(_connect(file)))
             searcher = opened.enter_context(closing(_connect(file)))
             searcher.execute("PRAGMA temp_store = FILE")  # it may have to sort very much
@@ -128,14 +180,18 @@ def open_database(path: str | Path) -> Database:
             for connection in (writer, reader):  # from now on waiting would stall the loop
                 connection.execute("PRAGMA busy_timeout = 0")
         except sqlite3.Error as exc:
-            if _primary_code(exc) == sqlite3.SQLITE_NOTADB:
-                raise _not_ours(file) from exc
-            what_to_do = "check that its folder exists, has space and may be written to"
-            if is_busy(exc):
-                what_to_do = "close the program that has it open, then try again"
-            raise UnusableDatabase(file, str(exc), what_to_do) from exc
+            raise unusable(file, exc) from exc
         opened.pop_all()  # to be closed by `close` from now on
-        return Database(writer, reader, searcher, lock)
+        return Database(writer, reader, searcher, lock, file, _identity(file))
+
+
+def _identity(file: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None when there is none."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(file: str) -> sqlite3.Connection:
@@ -180,27 +236,49 @@ def _lock(file: str) -> sqlite3.Connection:
     return lock
 
 
-def _prepare(writer: sqlite3.Connection, file: str) -> None:
-    """Bring the schema up to date, after making sure that the file is ours to change."""
-    version = _number(writer, "PRAGMA user_version")
-    application = _number(writer, "PRAGMA application_id")
-    tables = _number(writer, "SELECT count(*) FROM sqlite_master")
-    if application != APPLICATION and (tables or version or application):
-        raise _not_ours(file)
-    steps = _schema()
-    if version > len(steps):
+def _miss_nothing(file: str) -> None:
+    """Refuse a database whose write-ahead log somebody has taken away.
+
+    SQLite makes the log before its index (`-shm`), and removes the index before the log: the index
+    alone is what no death of a process leaves. With the log go writes that were answered, and
+    perhaps half of a page that was being moved into the file.
+    """
+    if Path(f"{file}-shm").exists() and not Path(f"{file}-wal").exists():
         raise UnusableDatabase(
             file,
-            f"it has schema {version}, and this version of rtflow knows only up to {len(steps)}",
+            f"its write-ahead log, {file}-wal, is missing, and with it the last writes",
+            "put it back, or restore a backup; to go on with what is left, "
+            f"delete {file}-shm and then ask `rtflow doctor`",
+        )
+
+
+def judge(connection: sqlite3.Connection, file: str) -> int:
+    """Return the schema's version; 0 when the file is empty. Raises `UnusableDatabase` for a file
+    that is not ours, or newer than this program."""
+    version = _number(connection, "PRAGMA user_version")
+    application = _number(connection, "PRAGMA application_id")
+    tables = _number(connection, "SELECT count(*) FROM sqlite_master")
+    if application != APPLICATION and (tables or version or application):
+        raise _not_ours(file)
+    if version > NEWEST_SCHEMA:
+        raise UnusableDatabase(
+            file,
+            f"it has schema {version}, and this version of rtflow knows only up to {NEWEST_SCHEMA}",
             "upgrade rtflow, or restore a backup from before the upgrade",
         )
+    return version
+
+
+def _prepare(writer: sqlite3.Connection, file: str) -> None:
+    """Bring the schema up to date, after making sure that the file is ours to change."""
+    version = judge(writer, file)
     if file != MEMORY:
         (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise UnusableDatabase(
                 file, f"it cannot have a write-ahead log (but {mode})", "put it on a local disk"
             )
-    for number, step in list(enumerate(steps, start=1))[version:]:
+    for number, step in list(enumerate(_SCHEMA, start=1))[version:]:
         try:
             writer.executescript(
                 f"BEGIN IMMEDIATE;\n{step};\nPRAGMA application_id = {APPLICATION};\n"
@@ -220,9 +298,15 @@ def _schema() -> list[str]:
     return [step.read_text(encoding="utf-8") for step in steps]
 
 
+_SCHEMA: Final = _schema()
+NEWEST_SCHEMA: Final = len(_SCHEMA)
+
+
 def _not_ours(file: str) -> UnusableDatabase:
     return UnusableDatabase(
-        file, "it holds something else than an rtflow database", "name another file for this server"
+        file,
+        "it holds something else than an rtflow database",
+        "name another file for this server; if it was one, restore a backup",
     )
 
 

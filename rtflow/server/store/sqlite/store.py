@@ -17,6 +17,7 @@ Invariant: while the state is COMMITTING nobody but the thread touches the write
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -41,14 +42,18 @@ from rtflow.server.store.interface import (
 )
 from rtflow.server.store.sqlite import log
 from rtflow.server.store.sqlite.database import (
+    RESTORE,
     Database,
     drive,
     is_busy,
+    is_damage,
     is_storage_trouble,
     open_database,
+    unusable,
 )
 from rtflow.server.store.sqlite.group import AnySettle, Group, internal
 from rtflow.server.store.sqlite.searcher import Searcher
+from rtflow.server.trouble import Trouble
 
 __all__ = ["SqliteStore", "open_sqlite"]
 
@@ -85,6 +90,7 @@ async def open_sqlite(
     thread = ThreadPoolExecutor(1, thread_name_prefix="rtflow-commit")
     try:
         database = await asyncio.get_running_loop().run_in_executor(thread, open_database, path)
+        number = _number_in(database, str(path))
     except BaseException:
         thread.shutdown(wait=False)
         raise
@@ -92,6 +98,7 @@ async def open_sqlite(
         database,
         thread,
         publish,
+        number=number,
         clock=clock,
         kept_changes=kept_changes,
         lock_patience=lock_patience,
@@ -115,6 +122,7 @@ class SqliteStore:
         thread: ThreadPoolExecutor,
         publish: Publish,
         *,
+        number: int,
         clock: Callable[[], int],
         kept_changes: int,
         lock_patience: float,
@@ -125,12 +133,13 @@ class SqliteStore:
         self._kept_changes, self._lock_patience = kept_changes, lock_patience
         self.figures = StoreFigures()
         self._loop = asyncio.get_running_loop()
-        self._number = log.last_number(database.writer)
+        self._number = number
         self._state = State.IDLE
         self._waiting: deque[tuple[Command[Any], AnySettle]] = deque()  # Any: results of all kinds
         self._untrimmed = TRIM_EVERY  # the first group trims what the last run left
         self._locked_since: float | None = None
-        self._is_healthy, self._is_closed = True, False
+        self._unwritable, self._unreadable, self._damaged = _troubles(self._loop.time)
+        self._is_closed = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._release: asyncio.Future[None] | None = None
@@ -214,7 +223,7 @@ class SqliteStore:
     def _commit(self, group: Group) -> Exception | None:
         began = time.perf_counter()
         try:
-            self.database.writer.execute("COMMIT")
+            self.database.commit()
         except Exception as exc:
             return exc
         group.committed_at = time.perf_counter()
@@ -226,13 +235,13 @@ class SqliteStore:
         self._state = State.GATHERING
         if failure is not None:
             self.database.rollback()
-            self._report(failure)
+            self._report(self._unwritable, failure)
             self.figures.lost_groups += 1
             for settle, _ in group.answers:
                 _tell(settle, _unavailable())
         else:
             if group.wrote:
-                self._recovered()
+                self._unwritable.over()
                 self.figures.commits.add(group.commit_seconds)
                 self.figures.groups.add(len(group.answers))
                 self.figures.committed_at = group.committed_at
@@ -271,22 +280,15 @@ class SqliteStore:
             return
         self._locked_since = None
         self.database.rollback()
-        self._report(exc)
+        self._report(self._unwritable, exc)
         failed = list(self._waiting)
         self._waiting.clear()
         for _, settle in failed:
             _tell(settle, _unavailable())
         self._go_on()
 
-    def _report(self, failure: Exception) -> None:
-        level = logging.ERROR if self._is_healthy else logging.DEBUG  # once per trouble is enough
-        _logger.log(level, "the database cannot be written, trying on: %s", failure)
-        self._is_healthy = False
-
-    def _recovered(self) -> None:
-        if not self._is_healthy:
-            _logger.warning("the database can be written again")
-            self._is_healthy = True
+    def _report(self, trouble: Trouble, exc: Exception) -> None:
+        (self._damaged if is_damage(exc) else trouble).met(exc)
 
     # Reads: on the loop, so nothing commits meanwhile, except what the thread is at
 
@@ -319,13 +321,14 @@ class SqliteStore:
             raise _stopping()
         try:
             yield
+            self._unreadable.over()
         except RequestRefused:
             raise
         except Exception as exc:
             if self._release is not None:  # the end has stopped it
                 raise _stopping() from exc
             if is_storage_trouble(exc):
-                _logger.error("the database cannot be read: %s", exc)
+                self._report(self._unreadable, exc)
                 raise _unavailable() from exc
             _logger.exception("a query failed")
             raise internal() from exc
@@ -353,6 +356,34 @@ class SqliteStore:
         if self._searcher is not None:
             self._searcher.stop()
         self.database.close()
+
+
+def _number_in(database: Database, file: str) -> int:
+    """Return the number of the last change. Closes a database that does not tell it."""
+    try:
+        return log.last_number(database.writer)
+    except sqlite3.Error as exc:
+        database.close()
+        raise unusable(file, exc) from exc
+
+
+def _troubles(clock: Callable[[], float]) -> tuple[Trouble, Trouble, Trouble]:
+    """Return what is told of writing, of reading, and of what does not go away by itself."""
+    return (
+        Trouble(
+            _logger,
+            clock,
+            "the database cannot be written, trying on",
+            "the database can be written again",
+        ),
+        Trouble(
+            _logger,
+            clock,
+            "the database cannot be read, trying on",
+            "the database can be read again",
+        ),
+        Trouble(_logger, clock, f"the database is damaged; stop the server; {RESTORE}"),
+    )
 
 
 def _tell(settle: AnySettle, answer: "Reading[Any] | Exception") -> None:  # Any: see AnySettle
