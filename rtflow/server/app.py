@@ -157,7 +157,7 @@ class App:
             self._endpoint = Endpoint(node, settings.allowed_origins)
             self._site.open(store, vault)
             self._metrics.open(Parts(node=node, endpoint=self._endpoint, site=self._site))
-            logger.info("the app %r has started, at change %d", settings.app, store.number)
+            logger.debug("the app %r has started, at change %d", settings.app, store.number)
             try:
                 yield
             finally:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 import rtflow
 from rtflow.server import Settings
@@ -66,15 +67,19 @@ async def test_what_is_asked_and_answered_is_told_by_name_on_both_sides(
     assert any(it.startswith("'alice': 1 POST /users/{user}: 200 in ") for it in heard)
 
 
-async def test_refused_handshakes_and_cut_off_clients_are_told_with_their_reason(
-    log: pytest.LogCaptureFixture, open_session: OpenSession
+async def test_an_app_that_is_not_there_and_a_handshake_that_is_refused_are_told_of(
+    log: pytest.LogCaptureFixture, open_session: OpenSession, link: Link
 ) -> None:
-    await open_session("alice", app_id="other")
     session = await open_session("bob", app_id="other")
     with pytest.raises(rtflow.SessionExpired):
         await session.current_user.get()
     closed = lines(log, "rtflow.client.link", logging.INFO)
     assert any("there is no app 'other'" in it for it in closed)
+    with pytest.raises(InvalidStatus):
+        async with dial(link.url, "alice", app="other"):
+            pass
+    served = lines(log, "rtflow.server.gateway")
+    assert "refused a handshake from 127.0.0.1: UNKNOWN_APP" in served
 
 
 class TestWithoutAToken:
@@ -87,7 +92,7 @@ class TestWithoutAToken:
     ) -> None:
         async with dial(link.url, "alice") as alice:
             assert (await alice.closed())[0] == 1008
-        served = lines(log, "rtflow.server.gateway", logging.INFO)
+        served = lines(log, "rtflow.server.gateway")
         assert "a connection is closed with 1008 (no valid token was shown in time)" in served
 
 

@@ -133,7 +133,9 @@ class Endpoint:
 
     def _refused(self, error: RequestRefused, scope: Scope) -> None:
         self._node.figures.refused_handshakes[error.code] += 1
-        logger.info("refused a handshake from %s: %s", address_in(scope) or "somewhere", error.code)
+        logger.debug(
+            "refused a handshake from %s: %s", address_in(scope) or "somewhere", error.code
+        )
 
     def _is_stuck(self, user_id: str, waiting: int) -> None:
         logger.warning("cut off a connection of %r, which left %d bytes unread", user_id, waiting)

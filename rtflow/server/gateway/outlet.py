@@ -96,7 +96,7 @@ class Outlet(ABC):
         if not self._is_closed:
             self._is_closed = True
             self._figures.cut_off[reason] += 1
-            logger.info("a connection is closed with %d (%s)", code, reason)
+            logger.debug("a connection is closed with %d (%s)", code, reason)
             self._part(code, reason)
 
     @property
