@@ -3,6 +3,7 @@
     async with rtflow.Session("http://localhost:8080", app_id="demo", user_id="alice") as session:
         lunch = session.conversation("lunch")
         print(await lunch.get())
+        watching = lunch.unread.on(async_function)  # called with what is new
         async for snapshot in lunch:
             print(snapshot)
 

@@ -31,6 +31,26 @@ async def test_streams(session: rtflow.Session) -> None:
         pass
 
 
+async def test_callbacks(session: rtflow.Session) -> None:
+    shown = list[int]()
+
+    async def show(snapshot: rtflow.ConversationSnapshot | None) -> None:
+        if snapshot is not None:
+            shown.append(snapshot.unread_message_count)
+
+    async def count(unread: int) -> str:
+        return str(unread)
+
+    lunch = session.conversation("lunch")
+    assert_type(lunch.on(show), rtflow.Watching)
+    async with lunch.unread.on(count) as watching, lunch.messages.on(print):
+        assert_type(watching, rtflow.Watching)
+    lunch.unread.on(shown.append).dispose()
+    session.connection.on(lambda state: print(state.status)).dispose()
+    lunch.on(count)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no int
+    assert_type(session.stats(), rtflow.Stats)
+
+
 async def test_reads(session: rtflow.Session) -> None:
     lunch = session.conversation("lunch")
     assert_type(await lunch.get(), rtflow.ConversationSnapshot | None)
