@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 SECONDS ?=
+MINUTES ?=
 ARGS ?=
 
-.PHONY: help demo test interop check bench docs clean
+.PHONY: help demo test torture interop check bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -14,6 +15,9 @@ demo: .venv/.complete ## a chat server, people who talk and a live dashboard (SE
 
 test: .venv/.complete ## every test, with real parts (ARGS="-k unread" goes to pytest)
 	@PYTHONASYNCIODEBUG=1 .venv/bin/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+
+torture: .venv/.complete ## everything that is to break it, with figures (MINUTES=10 unless told)
+	@.venv/bin/python -m tests.torture $(or $(MINUTES),10) $(ARGS)
 
 interop: .venv/.complete ## the official JavaScript client against our server, beside ours (ARGS too)
 	@.venv/bin/python -m tests.interop.node
