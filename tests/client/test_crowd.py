@@ -29,11 +29,11 @@ def busiest(times: list[float]) -> int:
 
 
 def test_a_thousand_clients_spread_over_about_as_long_as_their_server_was_away() -> None:
-    for away, most in ((0.0, 450), (1.0, 150), (4.0, 60), (60.0, 25)):
+    for away, most, latest in ((0.0, 450, 0.25), (1.0, 150, 2.5), (4.0, 60, 8.0), (60.0, 30, 15.0)):
         times = arrivals(1000, away, Backoff())
         assert busiest(times) < most, f"away for {away} s: {busiest(times)} within {SLOT} s"
         late = sorted(times)[900] - away
-        assert late < min(away, 15) + 1, f"away for {away} s: one in ten is {late:.1f} s late"
+        assert late < latest, f"away for {away} s: one in ten is {late:.1f} s late"
 
 
 async def test_sessions_that_lose_their_server_at_once_come_back_one_after_the_other(
