@@ -6,7 +6,8 @@ A storm is told in stories, each with a database of its own. What must hold:
 * unread counts are what a recount gives;
 * what was acknowledged is there exactly once (tests/end_to_end);
 * a metronome, watched by all, never goes back and has no hole (world.py);
-* a connection says why it is not live.
+* a connection says why it is not live;
+* the server has nothing to complain of but clients that do not read.
 
     python -m tests.torture.storm MINUTES [SEED]
 """
@@ -110,6 +111,7 @@ async def tell(
             faults.update(weather.injected)
             figures["beats"] += metronome.beats
         await compare(world, metronome, figures)
+        assert not complaints(world.running.stderr), world.running.stderr
 
 
 async def work(world: World, seat: int, over: asyncio.Event, figures: Counter[str]) -> None:
@@ -141,6 +143,11 @@ async def compare(world: World, metronome: Metronome, figures: Counter[str]) -> 
     for steps in world.steps:
         figures["reconnects"] += [it.status for it in steps.values].count("live") - 1
         assert speaks_plainly(steps.values), steps
+
+
+def complaints(log: str) -> list[str]:
+    """Return what a server has logged and should not have had to."""
+    return [it for it in log.splitlines() if " ERROR " in it or "Traceback" in it]
 
 
 def speaks_plainly(steps: list[rtflow.ConnectionState]) -> bool:
