@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable
 from random import Random
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 from msgspec import structs
@@ -71,11 +71,10 @@ def told(figures: Figures) -> dict[str, object]:
 def in_words(value: object) -> str:
     """Write a figure for people."""
     if isinstance(value, dict):
-        kinds: dict[str, int] = value
+        kinds = cast("dict[str, int]", value)
         return f"{sum(kinds.values())}: " + ", ".join(f"{n} {what}" for what, n in kinds.items())
     if isinstance(value, tuple):
-        before, after = value
-        return f"{before} -> {after}"
+        return " -> ".join(map(str, cast("tuple[object, ...]", value)))
     return str(value)
 
 
