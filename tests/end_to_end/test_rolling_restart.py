@@ -67,6 +67,8 @@ async def test_a_rolling_restart_under_load_is_seen_in_the_connection_alone(
                 tasks.create_task(write(number))
             for _ in range(RESTARTS):
                 await saying_more()
+                for states in steps:
+                    await states.until(lambda shown: shown[-1].status == "live", 30)
                 assert await server.terminate() == 0
                 await server.restart()
             await saying_more()
