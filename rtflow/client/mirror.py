@@ -99,6 +99,7 @@ class Mirror:
             self._alarm.cancel()
         sources = [source for key in self._sources.values() for source in key]
         self._sources.clear()
+        self.registry = Registry(self.me, linger=0)  # who holds a closed session holds no more
         for source in sources:
             source.end(reason if is_failure else None)
 
