@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 SECONDS ?=
+MINUTES ?=
 ARGS ?=
 
-.PHONY: help demo test fuzz interop check bench docs clean
+.PHONY: help demo test torture fuzz interop check bench docs clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s%s\n", $$1, $$2 }' Makefile
@@ -17,6 +18,9 @@ test: .venv/.complete ## every test, with real parts (ARGS="-k unread" goes to p
 
 fuzz: .venv/.fuzz ## what attackers may send, found by atheris where it runs (SECONDS=60 each)
 	@.venv/bin/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+torture: .venv/.complete ## everything that is to break it, with figures (MINUTES=10 unless told)
+	@.venv/bin/python -m tests.torture $(or $(MINUTES),10) $(ARGS)
 
 interop: .venv/.complete ## the official JavaScript client against our server, beside ours (ARGS too)
 	@.venv/bin/python -m tests.interop.node

@@ -71,6 +71,7 @@ class Mirror:
         self.registry = Registry(me, linger=linger)
         self._sources: dict[Key, list[Watched[Any]]] = {}
         self._alarm: asyncio.TimerHandle | None = None
+        self._rings_at: float | None = None  # the alarm: one of uvloop that is due cannot say so
         self._end: SessionClosed | None = None
 
     # What the link tells
@@ -99,6 +100,7 @@ class Mirror:
             self._alarm.cancel()
         sources = [source for key in self._sources.values() for source in key]
         self._sources.clear()
+        self.registry = Registry(self.me, linger=0)  # who holds a closed session holds no more
         for source in sources:
             source.end(reason if is_failure else None)
 
@@ -277,11 +279,12 @@ class Mirror:
     def _set_alarm(self) -> None:
         deadline = self.registry.deadline
         if self._alarm is not None:
-            if self._alarm.when() == deadline:
+            if self._rings_at == deadline:
                 return
             self._alarm.cancel()
             self._alarm = None
         if deadline is not None and self._end is None:
+            self._rings_at = deadline
             self._alarm = self.home.loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:

@@ -97,6 +97,12 @@ class App:
             self._site, self._lifespan, settings.allowed_origins, settings.metrics_key
         )
         self._endpoint: Endpoint | None = None
+        self._fanout: Fanout | None = None  # the last one, also after the end
+
+    @property
+    def subscriptions(self) -> int:
+        """How many things its connections watch: 0 when there is no connection."""
+        return 0 if self._fanout is None else self._fanout.subscriptions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or one request, or the whole life."""
@@ -128,7 +134,7 @@ class App:
             # Called so, and not entered, because what the body raises shall leave it as it is.
             parts.push_async_callback(tasks.__aexit__, None, None, None)
             eager = Eager(tasks)
-            fanout = Fanout(store, eager, sides, reacted, self._figures)
+            fanout = self._fanout = Fanout(store, eager, sides, reacted, self._figures)
             signals = Signals(store, limits, unix_ms, tell=bus.tell, hand_on=fanout.hand_on)
             parts.callback(signals.close)
             translator = Translator(store, limits, self._translate)
@@ -227,14 +233,14 @@ async def serve(
 
 @asynccontextmanager
 async def running(
-    settings: Settings | None = None, *, translate: Translate = untranslated
+    settings: Settings | App | None = None, *, translate: Translate = untranslated
 ) -> AsyncGenerator[Address]:
     """Serve while the body runs, in the loop that runs already. Gives the address.
 
-    `settings` are those of the environment when not given, `translate` as for `create_app`. Raises
-    as `serve`.
+    `settings` are those of the environment when not given, `translate` as for `create_app`; or it
+    is an application that is made already. Raises as `serve`.
     """
-    app = create_app(settings, translate=translate)
+    app = settings if isinstance(settings, App) else create_app(settings, translate=translate)
     async with host_here(
         app,
         host=app.settings.host,

@@ -1,7 +1,6 @@
 """Link: the network between a client and a server, at its worst and at your command.
 
-Not here: faults at the borders of websocket frames (drop, repeat, reorder); this room knows bytes
-only.
+Not here: where websocket messages begin and end (framing.py); this room knows bytes only.
 Invariant: per connection and direction at most `PARCELS` parcels of `CHUNK` bytes are on the
 way; then the sender is not read any more and feels it, as it would behind a slow network.
 
@@ -24,6 +23,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
+from rtflow.testing.framing import Faults, Framing, MessageFault
 from rtflow.testing.waiting import Bell
 
 __all__ = ["Direction", "Link"]
@@ -41,7 +41,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER for 0 s: close() sends RST
 class Lane:
     """One direction, for all connections: its faults and its counters."""
 
-    def __init__(self) -> None:
+    def __init__(self, hit: Callable[[], None]) -> None:
         self.passed = 0
         self.lost = 0
         self.delay = 0.0
@@ -49,6 +49,7 @@ class Lane:
         self.largest_piece: int | None = None
         self.left_until_cut: int | None = None
         self.loses = False
+        self.faults = Faults(hit)
         self.flowing = asyncio.Event()
         self.flowing.set()
 
@@ -112,13 +113,17 @@ class Link:
     opened: int
     """How many connections were ever accepted."""
 
+    messages_hit: int
+    """How many websocket messages were dropped, duplicated or reordered."""
+
     port: int
     """Where clients connect to, on 127.0.0.1."""
 
     def __init__(self, host: str, port: int) -> None:
         self.opened = 0
         self._target = (host, port)
-        self._lanes: dict[Direction, Lane] = {"up": Lane(), "down": Lane()}
+        self.messages_hit = 0
+        self._lanes: dict[Direction, Lane] = {"up": Lane(self._hit), "down": Lane(self._hit)}
         self._bell = Bell()
         self._carriers = asyncio.TaskGroup()
         self._connections = set[Connection]()
@@ -260,6 +265,32 @@ class Link:
         for lane in self._lanes_of(direction):
             lane.largest_piece = n
 
+    # Messages
+
+    def drop(self, n: int, direction: Direction) -> None:
+        """Lose the next `n` websocket messages in `direction`, whole, over all connections.
+
+        TCP does nothing of that kind; a peer with a bug may. The same goes for the next two.
+        """
+        self._befall("drop", n, direction)
+
+    def duplicate(self, n: int, direction: Direction) -> None:
+        """Deliver the next `n` websocket messages in `direction` twice."""
+        self._befall("duplicate", n, direction)
+
+    def reorder(self, n: int, direction: Direction) -> None:
+        """Deliver the next `n` websocket messages in `direction` each after the one behind it."""
+        self._befall("reorder", n, direction)
+
+    def _befall(self, fault: MessageFault, n: int, direction: Direction) -> None:
+        if n < 1:
+            raise ValueError(f"n must be at least 1, not {n}")
+        self._lanes[direction].faults.order(fault, n)
+
+    def _hit(self) -> None:
+        self.messages_hit += 1
+        self._bell.ring()
+
     def _lanes_of(self, direction: Direction | None) -> tuple[Lane, ...]:
         return tuple(self._lanes.values()) if direction is None else (self._lanes[direction],)
 
@@ -317,6 +348,7 @@ class Link:
 
     async def _deliver(self, lane: Lane, parcels: Parcels, target: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        framing = Framing(lane.faults)
         while True:
             due, said = await parcels.get()
             if (wait := due - loop.time()) > 0:
@@ -324,12 +356,14 @@ class Link:
             if isinstance(said, OSError):
                 await lane.opened()
                 raise said
-            if not said:
+            is_end = not said
+            said = framing.rest() if is_end else framing.take(said)
+            while said:
+                said = said[await self._deliver_piece(lane, said, target) :]
+            if is_end:
                 await lane.opened()
                 target.shutdown(socket.SHUT_WR)
                 return
-            while said:
-                said = said[await self._deliver_piece(lane, said, target) :]
 
     async def _deliver_piece(self, lane: Lane, chunk: bytes, target: socket.socket) -> int:
         """Deliver (or lose) the beginning of `chunk`; say how much that was."""

@@ -2,7 +2,7 @@
 
 Switch it on in the topmost `conftest.py`: `pytest_plugins = ["rtflow.testing.plugin"]`. It needs
 pytest-asyncio, in either mode. Fixtures: `server_settings`, `server`, `link`, `open_session`,
-`session`, `server_process`.
+`session`, `server_process`, `clock`.
 
 Not here: the parts (server.py, link.py), how leaks are found (leaks.py).
 
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 import pytest_asyncio
 
+from rtflow.testing.clock import Clock
 from rtflow.testing.leaks import Alive, alive, left_in_thread, left_on_loop
 from rtflow.testing.link import Link
 from rtflow.testing.server import RunningServer, ServerProcess, serving
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OpenSession",
     "StartServer",
+    "clock",
     "link",
     "open_session",
     "server",
@@ -95,6 +97,12 @@ async def server(server_settings: "Settings") -> AsyncIterator[RunningServer]:
     """A server inside this process, on a free port."""
     async with serving(server_settings) as running:
         yield running
+
+
+@pytest_asyncio.fixture
+async def clock() -> Clock:
+    """The time of the test's event loop, in your hand."""
+    return Clock()
 
 
 @pytest_asyncio.fixture

@@ -11,14 +11,14 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from types import TracebackType
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from rtflow.server import Settings
+    from rtflow.server import App, Settings
 
 __all__ = ["RunningServer", "ServerProcess", "serving"]
 
@@ -29,11 +29,15 @@ REAPING = 5.0  # seconds that the kernel gets to bury a killed process
 
 
 class RunningServer(Struct, frozen=True):
-    """A server inside this process: where it listens, and what it was told (port 0, a free one)."""
+    """A server inside this process: where it listens, and what it was told (port 0, a free one).
+
+    `app` is the application itself.
+    """
 
     url: str
     port: int
     settings: "Settings"
+    app: "App"
 
 
 @contextlib.asynccontextmanager
@@ -42,14 +46,17 @@ async def serving(settings: "Settings | None" = None) -> AsyncGenerator[RunningS
 
     Gives its `url`, its `port` and its `settings`. Without `settings`: in memory, development mode;
     their `host` and `port` do not count.
+    Raises `AssertionError` when a subscription is left of connections that have ended.
     """
-    from rtflow.server import Settings, running
+    from rtflow.server import Settings, create_app, running
 
     if settings is None:
         settings = Settings(database=":memory:", secret=None)
     settings = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
-    async with running(settings) as address:
-        yield RunningServer(address.url, address.port, settings)
+    app = create_app(settings)
+    async with running(app) as address:
+        yield RunningServer(address.url, address.port, settings, app)
+    assert not app.subscriptions, f"{app.subscriptions} subscriptions are left of nobody"
 
 
 class ServerProcess:
@@ -61,7 +68,8 @@ class ServerProcess:
 
     `database` is a file or a URL, `secret` as for `rtflow serve`, `options` more of its arguments.
     `command` is what to run instead of `python -m rtflow serve`. `patience` is in seconds.
-    `RTFLOW_*` in the environment of the tests is kept from it.
+    `settings` are fields of `rtflow.server.Settings` that are no arguments, such as
+    `{"typing_timeout": 1}`; `RTFLOW_*` in the environment of the tests is kept from it.
     Its standard error is repeated on ours at the end, where pytest shows it beside a failed test.
     """
 
@@ -79,6 +87,7 @@ class ServerProcess:
         database: str | os.PathLike[str],
         *,
         secret: str | None = None,
+        settings: Mapping[str, object] = MappingProxyType({}),
         options: Sequence[str] = (),
         command: Sequence[str] = RTFLOW_SERVE,
         patience: float = 10.0,
@@ -86,6 +95,7 @@ class ServerProcess:
         self.url = ""
         self.port = 0
         self.patience = patience
+        self._settings = {f"RTFLOW_{key.upper()}": str(it) for key, it in settings.items()}
         self._command = [*command, "--database", os.fspath(database), *options]
         if secret is not None:
             self._command += ["--secret", secret]
@@ -175,7 +185,8 @@ class ServerProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._errors,
-            env={key: value for key, value in os.environ.items() if not key.startswith("RTFLOW_")},
+            env={key: value for key, value in os.environ.items() if not key.startswith("RTFLOW_")}
+            | self._settings,
         )
         assert process.stdout is not None
         line = b""

@@ -13,10 +13,13 @@ from msgspec import Struct
 import rtflow
 from tests.end_to_end.stage import EMOJI, ROOMS, USERS, Scene
 
-__all__ = ["Act", "acts", "turns"]
+__all__ = ["ACCESSES", "OFTEN", "WORDS", "Act", "acts", "deeds", "turns"]
 
+Access: TypeAlias = Literal["Read", "ReadWrite"]
 Deed: TypeAlias = Callable[[Scene], Awaitable[object]]
 
+ACCESSES: tuple[Access, ...] = ("Read", "ReadWrite")
+WORDS = ("one", "two", "place")
 OFTEN = ["send"] * 4 + ["invite", "react", "edit", "more", "reply"]  # beside once each
 
 
@@ -126,28 +129,15 @@ async def restarting(it: Scene) -> None:
     await it.start()
 
 
-seats = st.integers(0, len(USERS))
-accesses: st.SearchStrategy[Literal["Read", "ReadWrite"]]
-accesses = st.sampled_from(["Read", "ReadWrite"])
-picks = st.integers(0, 30)
-
-
-@st.composite
-def acts(draw: st.DrawFn) -> Act:
-    """Draw something that one of them does."""
-    seat, room, user, pick = (
-        draw(seats),
-        draw(st.sampled_from(ROOMS)),
-        draw(st.sampled_from(USERS)),
-        draw(picks),
-    )
-    word, emoji = draw(st.sampled_from(["one", "two", "place"])), draw(st.sampled_from(EMOJI))
-    access = draw(accesses)
+def deeds(
+    seat: int, room: str, user: str, pick: int, word: str, emoji: str, access: Access
+) -> dict[str, Deed]:
+    """Return all that one of them may do with these, by name."""
 
     def conversation(it: Scene) -> rtflow.ConversationRef:
         return it.seats[seat].session.conversation(room)
 
-    choices: dict[str, Deed] = {
+    return {
         "send": sending(seat, room, word, None),
         "reply": sending(seat, room, word, pick),
         "edit": editing(pick, word, user),
@@ -170,6 +160,26 @@ def acts(draw: st.DrawFn) -> Act:
         "look again": looking(seat, pick, more=False),
         "cut": cutting(seat, pick),
     }
+
+
+seats = st.integers(0, len(USERS))
+accesses: st.SearchStrategy[Access] = st.sampled_from(ACCESSES)
+picks = st.integers(0, 30)
+
+
+@st.composite
+def acts(draw: st.DrawFn) -> Act:
+    """Draw something that one of them does."""
+    seat, room, user, pick = (
+        draw(seats),
+        draw(st.sampled_from(ROOMS)),
+        draw(st.sampled_from(USERS)),
+        draw(picks),
+    )
+    word, emoji = draw(st.sampled_from(WORDS)), draw(st.sampled_from(EMOJI))
+    access = draw(accesses)
+
+    choices = deeds(seat, room, user, pick, word, emoji, access)
     name = draw(st.sampled_from(OFTEN + list(choices)))
     return Act(name, f"{seat} {room} {user} {word} {emoji} {access} {pick}", choices[name])
 

@@ -4,12 +4,13 @@ Not here: what they do (acts.py), what must be true in the end (test_everything_
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import rtflow
+from rtflow.client.credentials import Token
 from rtflow.model.filters import Filter
 from rtflow.server import Settings
 from rtflow.testing import Link, Recorder, serving
@@ -29,6 +30,7 @@ EITHER: Filter = (
     ),
 )
 LINGERS = (10.0, 0.0, 0.0, 10.0)  # by seat
+S = TypeVar("S", bound="Scene")
 
 
 class Watched:
@@ -80,6 +82,8 @@ class Seat:
 class Scene:
     """Everybody at work, Ada twice."""
 
+    patience = 10.0  # seconds for a request
+
     def __init__(self, database: Path) -> None:
         self.seats: list[Seat] = []
         self.first: list[str] = []  # messages: ids
@@ -96,6 +100,10 @@ class Scene:
         """Make a text that nobody has said before."""
         self._texts += 1
         return f"{word} {self._texts}"
+
+    def token(self, _user: str) -> Token:
+        """Return what a user shows."""
+        return None
 
     async def start(self) -> None:
         """Start a server, and lead all links to it."""
@@ -136,17 +144,23 @@ def lives(me: rtflow.Session, first: list[str]) -> Iterator[rtflow.Live[Any]]:
 
 
 @contextlib.asynccontextmanager
-async def at_work() -> AsyncGenerator[Scene]:
+async def at_work(make: Callable[[Path], S]) -> AsyncGenerator[S]:
     """Three users in a conversation in which something was said, each behind a link."""
     async with contextlib.AsyncExitStack() as stack:
-        scene = Scene(Path(stack.enter_context(TemporaryDirectory())) / "rtflow.db")
+        scene = make(Path(stack.enter_context(TemporaryDirectory())) / "rtflow.db")
         stack.push_async_callback(scene.stop)
         await scene.start()
         for user, linger in zip((*USERS, USERS[0]), LINGERS, strict=True):
             port = int(scene.url.rpartition(":")[2])
             link = await stack.enter_async_context(Link("127.0.0.1", port))
             session = rtflow.Session(
-                link.url, app_id="demo", user_id=user, reconnect=QUICK, linger=linger
+                link.url,
+                app_id="demo",
+                user_id=user,
+                token=scene.token(user),
+                request_timeout=scene.patience,
+                reconnect=QUICK,
+                linger=linger,
             )
             scene.seats.append(Seat(await stack.enter_async_context(session), link))
         ada = scene.seats[0].session

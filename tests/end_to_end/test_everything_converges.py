@@ -25,7 +25,7 @@ ALL = 1000  # more than there are
 
 
 async def story(turns: Sequence[Sequence[Act]]) -> None:
-    async with at_work() as scene:
+    async with at_work(Scene) as scene:
         for turn in turns:
             await asyncio.gather(*(act(scene) for act in turn))
         for seat in scene.seats:

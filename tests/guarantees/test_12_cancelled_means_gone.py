@@ -1,12 +1,14 @@
 """12. Cancelled means gone. (After each test the plugin proves that nothing is left.)"""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
 from pydantic import SecretStr
 
 import rtflow
+from rtflow.client.registry import Lease
 from rtflow.server import Settings
 from rtflow.testing import Link, Recorder, serving
 from rtflow.testing.plugin import OpenSession
@@ -166,3 +168,22 @@ async def test_whoever_waits_when_the_session_closes_is_told(company: Company) -
         await company.link.until(lambda it: it.bytes_up > before)
         await company.alice.close()
     company.link.resume()
+
+
+async def test_a_closed_session_that_somebody_holds_keeps_no_lease(
+    company: Company,
+) -> None:
+    held = list[rtflow.ConversationRef]()
+    for n in range(5):
+        room = company.alice.conversation(f"held {n}")
+        await room.create_if_not_exists(subject="to be forgotten")
+        seen = Recorder[object]()
+        room.observe().subscribe(seen)
+        await seen.until(bool)
+        held.append(room)
+        del seen
+    await company.alice.close()
+    gc.collect()
+    leases = [it for it in gc.get_objects() if isinstance(it, Lease)]
+    assert [it.key for it in leases if "held" in repr(it.key)] == []
+    assert len(held) == 5

@@ -70,6 +70,13 @@ async def test_the_process_gets_its_arguments_and_not_our_settings(
         assert server.stderr == f"--database {database} --app mine --secret x --port 0 []\n"
 
 
+async def test_the_process_gets_the_settings_that_are_meant_for_it(database: Path) -> None:
+    async with ServerProcess(
+        database, settings={"typing_timeout": 1}, command=python(LISTEN, SAY_IT, STAY)
+    ) as server:
+        assert server.stderr.endswith("['RTFLOW_TYPING_TIMEOUT']\n")
+
+
 async def test_kill_kills_and_buries(database: Path) -> None:
     async with ServerProcess(database, command=python(LISTEN, SAY_IT, STAY)) as server:
         await server.kill()

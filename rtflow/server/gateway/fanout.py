@@ -106,6 +106,11 @@ class Fanout:
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._arrivals = count()
 
+    @property
+    def subscriptions(self) -> int:
+        """How many things are watched, each counted for each connection that does."""
+        return self._watchers.count()
+
     def watch(self, topic: Topic, listener: Listener) -> None:
         """Tell this connection of what happens there, as far as its user may see it. Idempotent."""
         self._watchers.add(topic, listener)

@@ -59,6 +59,7 @@ class Peer:
         "_pace",
         "_protocol",
         "_returning",
+        "_seen",
         "_self",
         "_session",
         "_topics",
@@ -89,6 +90,7 @@ class Peer:
             )
         self._self = Topic(audience.Kind.SELF, user_id)
         self._topics = set[Topic]()
+        self._seen = dict[Topic, None]()  # those of them that were only read, the oldest first
         self._is_over = False
         self._open = 0  # requests under way
         self._has_room: asyncio.Future[None] | None = None
@@ -164,6 +166,7 @@ class Peer:
         for topic in (self._self, *self._topics):
             self._node.fanout.unwatch(topic, self)
         self._topics.clear()
+        self._seen.clear()
 
     # What fanout calls
 
@@ -220,15 +223,20 @@ class Peer:
         topics = commands.watched(call, self.user_id)
         if call.endpoint.method == "SUBSCRIBE":
             limit = self._node.limits.subscriptions
-            if len(self._topics) + len(set(topics).difference(self._topics)) > limit:
+            new = len(set(topics).difference(self._topics))
+            asked_for = len(self._topics) - len(self._seen.keys() - set(topics))
+            if asked_for + new > limit:
                 raise BadRequest(
                     "TOO_MANY_SUBSCRIPTIONS", f"a connection may watch {limit} things at a time"
                 )
+            for topic in topics:
+                self._seen.pop(topic, None)
+            while len(self._topics) + new > limit:
+                self._remove(next(iter(self._seen)))
             self._add(topics)
         else:
             for topic in topics:
-                self._topics.discard(topic)
-                self._node.fanout.unwatch(topic, self)
+                self._remove(topic)
         self._answer(call, DONE)
         if self._returning is not None and call.endpoint.method == "SUBSCRIBE":
             self._returning.subscribed(topics)
@@ -237,6 +245,11 @@ class Peer:
         for topic in topics:
             self._topics.add(topic)
             self._node.fanout.watch(topic, self)
+
+    def _remove(self, topic: Topic) -> None:
+        self._seen.pop(topic, None)
+        self._topics.discard(topic)
+        self._node.fanout.unwatch(topic, self)
 
     def _write(self, call: Call) -> None:
         command = commands.command(call, self.user_id, self._node.clock(), self._node.rules)
@@ -280,10 +293,18 @@ class Peer:
             self._begin_read(call)
 
     def _add_users(self, call: Call) -> None:
-        """Who reads users watches them: the official client loses SUBSCRIBEs (protocol.md 10.2)."""
-        room = self._node.limits.subscriptions - len(self._topics)
+        """Who reads users watches them: the official client loses SUBSCRIBEs (protocol.md 10.2).
+
+        That is a courtesy: as many as there is room for, the newest, and they make room for what
+        is asked for. Else who reads many users over the days could not watch anything any more.
+        """
         topics = [t for t in commands.user_topics(call.params.ids) if t not in self._topics]
-        self._add(topics[: max(0, room)])
+        limit = self._node.limits.subscriptions
+        while self._seen and len(self._topics) + len(topics) > limit:
+            self._remove(next(iter(self._seen)))
+        topics = topics[: max(0, limit - len(self._topics))]
+        self._seen.update(dict.fromkeys(topics))
+        self._add(topics)
 
     def _begin_read(self, call: Call) -> None:
         if call.endpoint in commands.ERRANDS:

@@ -47,6 +47,7 @@ class Signals:
         self._leaving = Deadlines[str](limits.absence)
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0  # the timer cannot say so itself: one of uvloop that is due does not
         self._is_closed = False
 
     # What there is to see
@@ -108,10 +109,11 @@ class Signals:
         if not ends or self._is_closed:
             return
         if self._timer is not None:
-            if self._timer.when() <= min(ends):
+            if self._rings_at <= min(ends):
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(min(ends), self._ring)
+        self._rings_at = min(ends)
+        self._timer = self._loop.call_at(self._rings_at, self._ring)
 
     def _ring(self) -> None:
         self._timer = None

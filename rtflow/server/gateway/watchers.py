@@ -68,6 +68,11 @@ class Watchers:
             if not emoji:
                 del self._emoji[topic.id[:-1]]
 
+    def count(self) -> int:
+        """Return how many pairs of a connection and a thing it watches there are."""
+        kinds = self._watching.values()
+        return sum(len(listeners) for by_id in kinds for listeners in by_id.values())
+
     def of(self, topic: Topic) -> set[Listener]:
         """Return who watches something. Not to be changed."""
         if topic.kind is Kind.ANY_REACTION:

@@ -274,3 +274,21 @@ class TestSubscriptionLimit:
         assert [event["userId"] for event in await bob.settle()] == ["u1", "u2"]
         await bob.do("UNSUBSCRIBE", "/users/u1")
         await bob.do("SUBSCRIBE", "/me/conversations")
+
+    async def test_users_that_were_only_read_make_room_for_what_is_watched(
+        self, people: People
+    ) -> None:
+        alice, bob = await people("alice", "bob")
+        for n in range(5):
+            await bob.get("/users", {"ids": [f"u{n}"]})
+        for n in range(5):
+            await alice.do("POST", f"/users/u{n}", {"name": "Ada"})
+        assert [event["userId"] for event in await bob.settle()] == ["u2", "u3", "u4"], "the newest"
+        await bob.do("SUBSCRIBE", "/users", {"ids": ["alice", "u4"]})
+        await bob.do("SUBSCRIBE", "/me/conversations")
+        answer = await bob.ask("SUBSCRIBE", "/users", {"ids": ["u3"]})
+        assert (answer.status, answer.code) == (400, "TOO_MANY_SUBSCRIPTIONS")
+        await bob.get("/users", {"ids": ["u3"]})
+        for n in range(5):
+            await alice.do("PUT", f"/users/u{n}", {"name": "Bea"})
+        assert [event["userId"] for event in await bob.settle()] == ["u4"]

@@ -136,9 +136,11 @@ EVENTS: st.SearchStrategy[Event | Touched] = st.one_of(
 
 
 def possible(events: list[Event | Touched]) -> list[Event | Touched]:
-    """Leave out what cannot happen: an id is given once, and what is not there is not edited."""
+    """Leave out what cannot happen: an id is given once, what is not there is not edited, and who
+    is in a conversation does not join it."""
     log: list[Event | Touched] = []
     alive, ever = set[str](), set[str]()
+    inside: dict[str, bool] = {}  # for all that is known: some were in it before
     for event in events:
         match event:
             case MessageCreated(message_id=message):
@@ -155,6 +157,14 @@ def possible(events: list[Event | Touched]) -> list[Event | Touched]:
                     continue
                 if isinstance(event, MessageDeleted):
                     alive.remove(message)
+            case ParticipantCreated(user_id=user):
+                if inside.get(user, False):
+                    continue
+                inside[user] = True
+            case ParticipantEdited(user_id=user) | ParticipantDeleted(user_id=user):
+                if not inside.get(user, True):
+                    continue
+                inside[user] = isinstance(event, ParticipantEdited)
             case _:
                 pass
         log.append(event)
