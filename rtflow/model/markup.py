@@ -231,7 +231,7 @@ def _told_tags(text: str) -> Iterator[Piece]:
 def _id(quoted: str) -> str:
     try:
         return unquote_to_bytes(quoted).decode()
-    except UnicodeDecodeError:
+    except UnicodeError:  # not UTF-8, or half a surrogate pair
         return quoted
 
 
