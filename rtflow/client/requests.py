@@ -139,7 +139,8 @@ class Requests:
 
     def _submit(self, slot: Slot) -> None:
         wire, is_batched = self._wire, slot.endpoint in BATCHED
-        if self._held.is_on and slot.endpoint.kind is Kind.WRITE and self._has_room(slot):
+        if self._held.is_on and slot.endpoint.kind is Kind.WRITE:
+            self._check_room(slot)
             self._held.keep(slot)
             return
         if self._is_open and not self._waiting and not is_batched:
@@ -147,7 +148,7 @@ class Requests:
             if wire.is_writable:
                 self._send(wire, (slot,))
                 return
-        self._has_room(slot)
+        self._check_room(slot)
         self._waiting[slot.number] = slot
         if not self._is_open:
             return
@@ -156,12 +157,11 @@ class Requests:
         elif self._flush is None:  # at the end of this turn: others may join
             self._flush = asyncio.get_running_loop().call_soon(self.flush)
 
-    def _has_room(self, slot: Slot) -> bool:
-        """Say yes, or raise when too many wait already."""
+    def _check_room(self, slot: Slot) -> None:
+        """Raise when too many wait already."""
         if len(self._waiting) + len(self._held) >= MOST_WAITING and slot.future is not None:
             why = f"{MOST_WAITING} requests wait for the connection already"
             raise TooManyRequests("TOO_MANY_WAITING", why, request=slot.request)
-        return True
 
     def _drop(self, slot: Slot) -> None:
         """The caller has left: free the slot. Without effect when it is settled."""

@@ -139,11 +139,11 @@ def watch(home: Home, values: Values[T], callback: Callable[[T], object]) -> Wat
     if inspect.isasyncgenfunction(callback) or inspect.isgeneratorfunction(callback):
         raise TypeError(f"on() takes a function, and this is a generator: {callback!r}")
     home.check()
-    _ = home.loop  # raises while there is none
+    loop = home.loop
     if (ended := home.ended) is not None:
         raise type(ended)(ended.reason) from ended
     watching, calls = Watching(home), Calls(home, values, callback)
-    task = home.watchings[watching] = home.loop.create_task(calls.run(watching), name=f"{calls!r}")
+    task = home.watchings[watching] = loop.create_task(calls.run(watching), name=f"{calls!r}")
     task.add_done_callback(lambda _: home.watchings.pop(watching))
     return watching
 

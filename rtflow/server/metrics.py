@@ -384,6 +384,9 @@ class Metrics(Collector):
 
     def written(self, accept: str) -> tuple[bytes, str]:
         """Write all metrics in a form that this `Accept` header takes, and say in which."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is none
+            encode, content_type = choose_encoder("")
         text: bytes = encode(self._registry)
         return text, content_type

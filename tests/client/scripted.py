@@ -298,3 +298,10 @@ def line(call: Call) -> str:
 def edited(name: str) -> UserEdited:
     """An event that tests can tell from others."""
     return UserEdited(user_id="alice", diff=UserDiff(name=name))
+
+
+async def outcome(rig: Rig, endpoint: AnyEndpoint, ids: tuple[str, ...], params: Any) -> Any:
+    try:
+        return await rig.link.ask(endpoint, ids, params)
+    except RtflowError as exc:
+        return exc

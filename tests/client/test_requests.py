@@ -16,7 +16,6 @@ from rtflow.errors import (
     OutcomeUnknown,
     RequestRefused,
     RequestTimedOut,
-    RtflowError,
     ServerFailed,
     TooManyRequests,
 )
@@ -29,7 +28,6 @@ from rtflow.model.params import (
     GetConversation,
     MarkParams,
     SendMessage,
-    UserIds,
 )
 from rtflow.wire.client import Answer
 from rtflow.wire.endpoints import (
@@ -40,13 +38,11 @@ from rtflow.wire.endpoints import (
     DELETE_PARTICIPANT,
     EDIT_MESSAGE,
     GET_CONVERSATION,
-    GET_USERS,
     MARK_READ,
     REMOVE_REACTION,
     SEND_MESSAGE,
     SET_CONVERSATION,
     WATCH_CONVERSATION,
-    WATCH_USERS,
     AnyEndpoint,
     Done,
     Endpoint,
@@ -55,25 +51,9 @@ from rtflow.wire.endpoints import (
     Repeat,
 )
 from rtflow.wire.server import Call
-from tests.client.scripted import SILENCE, Rig, ScriptedServer, line
+from tests.client.scripted import SILENCE, Rig, ScriptedServer, outcome
 
 HELLO = SendMessage(content=(TextBlock(children=("hello",)),))
-USER: dict[str, Any] = {"name": "A", "custom": {}, "locale": None, "role": "default"}
-
-
-def user(id: str) -> dict[str, Any]:  # JSON
-    return {"id": id, "photoUrl": None, "welcomeMessage": None, **USER}
-
-
-def known_users(call: Call) -> dict[str, Any]:  # JSON
-    return {id: user(id) for id in call.params.ids if not id.startswith("no")}
-
-
-async def outcome(rig: Rig, endpoint: AnyEndpoint, ids: tuple[str, ...], params: Any) -> Any:
-    try:
-        return await rig.link.ask(endpoint, ids, params)
-    except RtflowError as exc:
-        return exc
 
 
 # Giving up
@@ -404,86 +384,6 @@ async def test_what_was_asked_soon_waits_for_the_first_session(
 def test_what_must_never_be_repeated_may_not_whatever_it_carries(params: Any) -> None:
     upload = Endpoint[Empty, Done]("POST /files", Empty, Done, Kind.WRITE, Repeat.NEVER)
     assert not Slot(1, upload, (), params, None).may_repeat
-
-
-# Users, joined
-
-
-async def test_users_asked_in_one_turn_are_one_request_and_each_gets_its_part(
-    scripted: ScriptedServer,
-) -> None:
-    scripted.answers[GET_USERS] = known_users
-    async with Rig(scripted.url) as rig:
-        await rig.live()
-        found = await asyncio.gather(
-            *(
-                rig.link.ask(GET_USERS, (), UserIds(ids=ids))
-                for ids in (("a", "b"), ("b", "nobody"), ("c",))
-            )
-        )
-    assert [list(part) for part in found] == [["a", "b"], ["b"], ["c"]]
-    assert [call.params.ids for call in scripted.last.asked(GET_USERS)] == [
-        ("a", "b", "nobody", "c")
-    ]
-
-
-async def test_one_who_leaves_a_joined_request_does_not_disturb_the_others(
-    scripted: ScriptedServer,
-) -> None:
-    scripted.answers[GET_USERS] = SILENCE
-    async with Rig(scripted.url) as rig, asyncio.TaskGroup() as tasks:
-        await rig.live()
-        one, other = (
-            tasks.create_task(rig.link.ask(GET_USERS, (), UserIds(ids=(id,)))) for id in "ab"
-        )
-        await scripted.until(lambda: bool(scripted.lines))
-        one.cancel()
-        peer = scripted.last
-        await peer.answer(peer.asked(GET_USERS)[0], {"a": user("a"), "b": user("b")})
-        assert list(await other) == ["b"]
-
-
-async def test_a_refusal_of_a_joined_request_reaches_each_with_an_error_of_its_own(
-    scripted: ScriptedServer,
-) -> None:
-    scripted.answers[GET_USERS] = Forbidden("NO", "really")
-    async with Rig(scripted.url) as rig:
-        await rig.live()
-        one, other = await asyncio.gather(
-            *(outcome(rig, GET_USERS, (), UserIds(ids=(id,))) for id in "ab")
-        )
-    assert str(one) == str(other)
-    assert one is not other
-
-
-async def test_a_joined_request_has_at_most_1000_ids(scripted: ScriptedServer) -> None:
-    scripted.answers[GET_USERS] = known_users
-    async with Rig(scripted.url) as rig:
-        await rig.live()
-        ids = [tuple(f"{n}-{i}" for i in range(400)) for n in range(5)]
-        await asyncio.gather(*(rig.link.ask(GET_USERS, (), UserIds(ids=some)) for some in ids))
-    assert [len(call.params.ids) for call in scripted.last.asked(GET_USERS)] == [800, 800, 400]
-
-
-async def test_users_are_watched_before_they_are_read_and_nothing_else_changes_places(
-    scripted: ScriptedServer,
-) -> None:
-    scripted.answers[GET_USERS] = known_users
-    async with Rig(scripted.url) as rig:
-        for id in "ab":
-            rig.link.ask_soon(WATCH_USERS, (), UserIds(ids=(id,)), lambda _: None)
-            rig.link.ask_soon(GET_USERS, (), UserIds(ids=(id,)), lambda _: None)
-        rig.link.ask_soon(WATCH_CONVERSATION, ("lunch",), Empty(), lambda _: None)
-        rig.link.ask_soon(GET_USERS, (), UserIds(ids=("c",)), lambda _: None)
-        await rig.link.ask(SET_CONVERSATION, ("lunch",), ConversationParams())
-    asked = [(line(call), getattr(call.params, "ids", None)) for call in scripted.last.calls[1:]]
-    assert asked == [
-        ("SUBSCRIBE /users", ("a", "b")),
-        ("GET /users", ("a", "b")),
-        ("SUBSCRIBE /me/conversations/lunch", None),
-        ("GET /users", ("c",)),
-        ("PUT /conversations/lunch", None),
-    ]
 
 
 # A wire by hand, for what a socket cannot be made to do

@@ -322,6 +322,16 @@ async def test_two_apps_in_one_process_share_no_figure() -> None:
     assert numbers == [1, 1]
 
 
+@pytest.mark.parametrize("version", ["abc", "1.x", "", "1.0.0.0.0"])
+async def test_who_asks_for_a_format_that_there_is_not_gets_one_that_there_is(
+    http: httpx2.AsyncClient, version: str
+) -> None:
+    for kind in ("application/openmetrics-text", "text/plain"):
+        response = await http.get("/metrics", headers={"Accept": f"{kind}; version={version}"})
+        assert response.status_code == 200
+        assert "rtflow_connections" in response.text
+
+
 async def test_prometheus_may_ask_for_its_newer_format(http: httpx2.AsyncClient) -> None:
     newer = "application/openmetrics-text; version=1.0.0"
     response = await http.get("/metrics", headers={"Accept": newer})

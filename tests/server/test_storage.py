@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from rtflow.server import Settings, examine
-from rtflow.testing import ServerProcess
+from rtflow.testing import ServerProcess, until
 from rtflow.testing.server import RTFLOW_SERVE
 from tests.server.http.uploading import upload
 from tests.server.raw import RawClient, join
@@ -105,6 +105,10 @@ async def said(ada: RawClient) -> list[Any]:  # Any: whatever came
     return [message["content"][0]["children"][0] for message in page["data"]]
 
 
+async def is_well(http: httpx2.AsyncClient) -> bool:
+    return (await http.get("/healthz")).status_code == 200
+
+
 async def check(trouble: Trouble, folder: Path) -> None:
     """Bring a server into trouble and out of it again."""
     async with served(folder) as (server, ada, http):
@@ -122,7 +126,7 @@ async def check(trouble: Trouble, folder: Path) -> None:
             assert left_of_uploads(folder) == []
         await ada.send("lunch", "after")
         assert (await upload(http, "a", b"x" * 50_000)).status_code == 200
-        assert (await http.get("/healthz")).status_code == 200
+        await until(lambda: is_well(http))  # it is looked at once a second
         assert await said(ada) == ["after", "before"]
         for told in ("database cannot be written, trying on", "the database can be written again"):
             assert server.stderr.count(told) == 1, server.stderr

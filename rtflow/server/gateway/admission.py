@@ -51,13 +51,18 @@ class Admission:
         self._everybody = None if rate is None else Bucket(rate)
         self._addresses = Buckets(limits.new_connections_per_address)
         self._connections = Counter[str]()
-        self.refused = 0
 
     def refusal(self, address: str) -> Refusal | None:
         """Say why nobody from this address may come in now; None: he may, and is counted as new."""
-        refusal = self._refusal(network_of(address))
-        self.refused += refusal is not None
-        return refusal
+        now, network = self._ticks(), network_of(address)
+        if network is not None:  # first: one address shall not take the turns of all others
+            if self._most is not None and self._connections[network] >= self._most:
+                return Refusal(CROWDED, LATER)
+            if wait := self._addresses.take(network, now):
+                return Refusal(HASTY, math.ceil(wait))
+        if self._everybody is not None and (wait := self._everybody.take(now)):
+            return Refusal(BUSY, math.ceil(wait))
+        return None
 
     def enter(self, address: str) -> None:
         """A connection begins. `leave` must follow."""
@@ -70,17 +75,6 @@ class Admission:
             self._connections[network] -= 1
             if not self._connections[network]:
                 del self._connections[network]
-
-    def _refusal(self, network: str | None) -> Refusal | None:
-        now = self._ticks()
-        if network is not None:  # first: one address shall not take the turns of all others
-            if self._most is not None and self._connections[network] >= self._most:
-                return Refusal(CROWDED, LATER)
-            if wait := self._addresses.take(network, now):
-                return Refusal(HASTY, math.ceil(wait))
-        if self._everybody is not None and (wait := self._everybody.take(now)):
-            return Refusal(BUSY, math.ceil(wait))
-        return None
 
 
 @lru_cache(maxsize=4096)

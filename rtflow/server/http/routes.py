@@ -1,4 +1,4 @@
-"""The HTTP half of the API: all routes; does the app exist, tokens for development, health.
+"""The HTTP half of the API: all routes; does the app exist, tokens for development.
 
     GET  /api/v0/{app}                                   200 if the app exists
     GET  /api/v0/{app}/bokens/{user}                     a token, in development mode only
@@ -6,13 +6,12 @@
     GET  /public_api/v1/{app}/me/conversations/search
     POST /public_api/v1/{app}/files                      uploads.py
     GET  /public_api/v1/{app}/files/{token}/{name}       downloads.py
-    GET  /healthz                                        200 when the store reads and commits
+    GET  /healthz                                        health.py
     GET  /metrics                                        scraping.py
 
 Not here: the websocket (gateway/endpoint.py), what a token is worth (rtflow.server.auth).
 """
 
-import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -24,36 +23,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rtflow.errors import RequestRefused, ServerFailed, Unauthorized
-from rtflow.server.domain.health import write_in_vain
+from rtflow.errors import Unauthorized
 from rtflow.server.domain.search import ConversationSearch, MessageSearch
 from rtflow.server.http.counting import Counting
 from rtflow.server.http.downloads import Downloads
+from rtflow.server.http.health import HealthCheck
 from rtflow.server.http.refusals import HANDLERS, Faults
 from rtflow.server.http.requests import ids_in, json, require_app
 from rtflow.server.http.scraping import Scraping
 from rtflow.server.http.search import SearchPage
 from rtflow.server.http.site import Site
 from rtflow.server.http.uploads import Uploads
-from rtflow.server.store.awaited import committed
-from rtflow.server.store.interface import Steps
 
 __all__ = ["http_app"]
-
-PATIENCE = 5.0  # seconds that the store gets to show that it is well
 
 
 class Boken(Struct, frozen=True):
     """The token that the official client asks for when its app has not given it one."""
 
     boken: str
-
-
-class Health(Struct, frozen=True):
-    """`number` is the last change that is committed."""
-
-    status: str
-    number: int
 
 
 class Routes:
@@ -76,20 +64,6 @@ class Routes:
                 "TOKEN_REQUIRED", "this app wants tokens signed with its secret (`rtflow token`)"
             )
         return json(Boken(self._authenticator.boken(user_id)))
-
-    async def health(self, _request: Request) -> Response:
-        """Read the store and commit to it."""
-        store = self._site.store
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await store.read(_glance)
-                return json(Health("ok", (await committed(store, write_in_vain)).number))
-        except (RequestRefused, TimeoutError) as exc:
-            raise ServerFailed("STORAGE_UNAVAILABLE", str(exc), status=503) from exc
-
-
-def _glance() -> Steps[None]:
-    yield from ()
 
 
 def http_app(
@@ -120,7 +94,7 @@ def http_app(
             Route(f"{here}/me/conversations/search", conversations, methods=["GET"]),
             Route(f"{here}/files", uploads.receive, methods=["POST"]),
             Route(f"{here}/files/{{token}}/{{name:path}}", downloads.send),
-            Route("/healthz", routes.health),
+            Route("/healthz", HealthCheck(site).report),
             Route("/metrics", Scraping(site, metrics_token).scrape),
         ],
         middleware=[Middleware(Counting, figures=site.figures), cors, Middleware(Faults)],

@@ -1,5 +1,6 @@
 """The HTTP half: the app, tokens for development, health; every refusal in the form of ours."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 
 import httpx2
@@ -42,6 +43,22 @@ async def test_a_token_is_for_somebody(http: httpx2.AsyncClient, user: str) -> N
 async def test_health_is_that_of_the_store(http: httpx2.AsyncClient) -> None:
     response = await http.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"status": "ok", "number": 0})
+
+
+async def test_strangers_who_ask_for_health_do_not_keep_the_disk_busy(
+    http: httpx2.AsyncClient,
+) -> None:
+    before = await commits(http)
+    for _ in range(5):
+        answers = await asyncio.gather(*(http.get("/healthz") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+    assert await commits(http) - before <= 3, "one for each second that this may take"
+
+
+async def commits(http: httpx2.AsyncClient) -> int:
+    told = (await http.get("/metrics")).text
+    (line,) = (it for it in told.splitlines() if it.startswith("rtflow_commit_seconds_count "))
+    return round(float(line.split()[1]))
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,17 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rtflow.errors import ServerFailed
-from rtflow.server.store.interface import Change, UnusableDatabase
+from rtflow.server.store.interface import UnusableDatabase
 from rtflow.server.store.sqlite import SqliteStore, open_sqlite
-from tests.conformance.stores import add, names, submitted
+from tests.conformance.stores import add, ignore, names, submitted
 
 PAGE = 4096
-
-
-def ignore(changes: Sequence[Change]) -> None:
-    """Publish to nobody."""
 
 
 @pytest.fixture

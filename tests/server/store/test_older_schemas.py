@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -15,15 +15,11 @@ from rtflow.model.content import TextBlock
 from rtflow.server.chores import index_old
 from rtflow.server.domain.indexing import index_message, index_missing, unindex_message
 from rtflow.server.domain.search import Asked, ConversationSearch, MessageSearch
-from rtflow.server.store.interface import Change, Outcome, Steps
+from rtflow.server.store.interface import Outcome, Steps
 from rtflow.server.store.sqlite import SqliteStore, open_sqlite
-from tests.conformance.stores import submitted
+from tests.conformance.stores import ignore, submitted
 
 MESSAGES = 120
-
-
-def ignore(changes: Sequence[Change]) -> None:
-    """Publish to nobody."""
 
 
 @pytest.fixture
