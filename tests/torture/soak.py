@@ -25,9 +25,7 @@ __all__ = ["Soak", "reconnect", "run", "watch_and_let_go"]
 ROUND = 100  # things that are watched at the same time
 SUBSCRIPTIONS, RECONNECTS = 200_000, 1_000
 WARM = 0.2  # of the time: caches and pools fill up before it counts
-FLAT = (
-    8 * 1024
-)  # KiB by which a process may grow: the allocator's noise, not a thing per subscription
+FLAT = 8 * 1024  # KiB that a process may grow by: the allocator's noise, not what is watched
 QUICK = rtflow.Backoff(first=0.002, most=0.01)
 
 

@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import BinaryIO, Final, TypeVar
 
-__all__ = ["SHARDS", "Incoming", "Vault", "open_vault", "place_of"]
+__all__ = ["SHARDS", "Incoming", "UnusableFolder", "Vault", "open_vault", "place_of"]
 
 T = TypeVar("T")
 
@@ -34,11 +34,21 @@ STALE: Final = 24 * 3600.0  # seconds: what is older and nobody's is garbage
 SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 
 
+class UnusableFolder(OSError):
+    """Files cannot be kept in a folder. `errno` says why, `str()` is one line for people."""
+
+    def __str__(self) -> str:
+        return (
+            f"uploaded files cannot be kept in {self.filename}: {self.strerror}; let this user "
+            "write there, or name another folder (`files` in the settings)"
+        )
+
+
 async def open_vault(folder: Path | None) -> "Vault":
     """Open a folder, made when it is not there; None: a temporary one, removed at the end.
 
     It is this process's alone, so what is still on its way in it was left by one that was killed,
-    and is removed. Raises `OSError` when it cannot be written to.
+    and is removed. Raises `UnusableFolder` when it cannot be written to.
     """
     temporary = None
     if folder is None:
@@ -47,8 +57,10 @@ async def open_vault(folder: Path | None) -> "Vault":
     vault = Vault(folder, temporary)
     try:
         await vault.run(partial(_make_ready, folder / "incoming"))
-    except BaseException:
+    except BaseException as exc:
         await vault.close()
+        if isinstance(exc, OSError):
+            raise UnusableFolder(exc.errno, exc.strerror, str(folder)) from exc
         raise
     return vault
 

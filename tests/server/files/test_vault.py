@@ -12,7 +12,7 @@ import pytest
 from rtflow.errors import ServerFailed
 from rtflow.server.chores import collect_garbage, keep_house
 from rtflow.server.domain.files import DAY, Stored, add_file, file_by_token
-from rtflow.server.files import SHARDS, Vault, open_vault
+from rtflow.server.files import SHARDS, UnusableFolder, Vault, open_vault
 from rtflow.server.store.awaited import committed
 from rtflow.server.store.sqlite import SqliteStore, open_sqlite
 
@@ -118,8 +118,9 @@ async def test_what_is_removed_twice_is_removed(vault: Vault) -> None:
 
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
-        await open_vault(tmp_path / "file" / "files")
+    folder = tmp_path / "file" / "files"
+    with pytest.raises(UnusableFolder, match=f"kept in {folder}: .*; let this user write there"):
+        await open_vault(folder)
 
 
 async def test_a_body_that_was_on_its_way_when_the_process_was_killed_is_gone_at_the_next_start(
