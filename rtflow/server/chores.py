@@ -37,6 +37,8 @@ async def keep_house(
             await collect_garbage(store, vault, clock(), shard)
         except (RequestRefused, OSError) as exc:
             logger.warning("a chore is put off: %s", exc)
+        except Exception:  # a mistake of ours, which shall not end the server
+            logger.exception("a chore has failed")
         await asyncio.sleep(pause)
 
 

@@ -16,6 +16,7 @@ from unicodedata import category, combining, normalize
 
 from msgspec import Struct
 
+from rtflow.server.domain.activity import ACTIVITY
 from rtflow.server.store.interface import Steps, one, rows, run, run_late
 
 __all__ = [
@@ -52,9 +53,8 @@ MESSAGE_HITS: Final = HITS.format(matter="message") + (
 )
 CONVERSATION_HITS: Final = HITS.format(matter="conversation") + (
     " CROSS JOIN conversations c ON c.id = s.conversation_id"
-    " WHERE conversation_words MATCH ?1 AND (coalesce(c.last_message_at, p.joined_at) < ?3"
-    " OR coalesce(c.last_message_at, p.joined_at) = ?3 AND c.id > ?4)"
-    " ORDER BY coalesce(c.last_message_at, p.joined_at) DESC, c.id LIMIT ?5"
+    f" WHERE conversation_words MATCH ?1 AND ({ACTIVITY} < ?3 OR {ACTIVITY} = ?3 AND c.id > ?4)"
+    f" ORDER BY {ACTIVITY} DESC, c.id LIMIT ?5"
 )
 
 

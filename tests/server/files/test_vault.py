@@ -191,6 +191,23 @@ async def test_chores_go_on_after_trouble(
         chores.cancel()
 
 
+async def test_a_mistake_in_a_chore_does_not_end_the_others(
+    vault: Vault, store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = list[int]()
+
+    def broken_at_first() -> int:
+        asked.append(len(asked))
+        return 1 // asked[-1]
+
+    async with asyncio.TaskGroup() as tasks:
+        chores = tasks.create_task(keep_house(store, vault, broken_at_first, pause=0))
+        while len(asked) < 3:
+            await vault.run(lambda: None)
+        chores.cancel()
+    assert caplog.text.count("ZeroDivisionError: ") == 1
+
+
 async def upload_fails(vault: Vault, store: SqliteStore) -> None:
     """Leave a content whose row could not be written."""
     with pytest.raises(ServerFailed):
