@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -13,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from rtflow.server.serve import HostLimits, running
 from rtflow.testing import Link
+from tests.conformance.stores import turn
 from tests.server.gateway.hosting import (
     BRIEF,
     SOON,
@@ -278,3 +280,18 @@ async def test_a_message_over_the_limit_is_closed_with_1009_and_the_client_learn
         last_words = await client.reader.read()  # to a clean end: no reset may overtake them
         assert last_words[2:4] == (1009).to_bytes(2)
         assert await connection.closed == 1009
+
+
+# Who comes while it closes
+
+
+@on_each_loop
+async def test_nobody_who_comes_while_it_closes_is_left_waiting() -> None:
+    for turns in range(8):  # of the loop, between his coming and the end
+        async with running(App()) as address:
+            client = socket.create_connection((address.host, address.port))
+            for _ in range(turns):
+                await turn()
+        client.settimeout(SOON)
+        with client, suppress(ConnectionResetError):
+            assert client.recv(1) == b"", f"after {turns} turns"

@@ -34,6 +34,7 @@ __all__ = ["Server"]
 logger = logging.getLogger(__name__)
 
 TICK = 0.01  # how often a farewell looks whether it is over
+TURNS = 2  # of the loop, until whoever was accepted is a connection
 GRACE = 0.2  # for a task that was told that its connection is gone; again when it is cancelled
 
 
@@ -68,14 +69,32 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, drain, send everybody away, cut off who stays, end the application."""
-        for listener in self.servers:
-            listener.close()
         try:
+            await self._stop_listening()
             await self._drain()
             await self._send_away()
         finally:
             await self._cut_off()
             await self._end_application()
+
+    async def _stop_listening(self) -> None:
+        """Accept nobody any more.
+
+        asyncio's own loop takes two turns to make a connection of whom it has accepted, and forgets
+        him if the listener is closed meanwhile: nobody serves him, and nobody hangs up. So it is
+        told to look for nobody any more, gets its turns, and then the listeners are closed.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            if isinstance(loop, asyncio.SelectorEventLoop):
+                for listener in self.servers:
+                    for sock in listener.sockets:
+                        loop.remove_reader(sock.fileno())
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
+        finally:
+            for listener in self.servers:
+                listener.close()
 
     async def _drain(self) -> None:
         """Let the application say goodbye, for so long and no longer."""
