@@ -83,6 +83,7 @@ END_OF_TAG: Final = re.compile(f"[>{LINE_END}]")
 END_OF_ID: Final = re.compile(f"[|>{SPACE}]")
 END_OF_URL: Final = re.compile(f"[|{LINE_END}]")
 NOT_IN_ID: Final = re.compile(f"[%|>{SPACE}]")
+HALVES: Final = "surrogatepass"  # half a pair is no text that can be sent; that is said elsewhere
 
 
 def parse(text: str, *, links: bool = True) -> tuple[Node, ...]:
@@ -350,7 +351,7 @@ class _Mark(Enum):
 
 def _action(node: ActionLink | ActionButton) -> str:
     kind = "actionlink" if isinstance(node, ActionLink) else "actionbutton"
-    params = f"?{urlencode(node.params)}" if node.params else ""
+    params = f"?{urlencode(node.params, errors=HALVES)}" if node.params else ""
     return f"{kind}:{node.action}{params}"
 
 
@@ -363,5 +364,5 @@ def _leaf(node: AutoLink | CodeSpan | CustomEmoji | Mention) -> str:
         case CustomEmoji():
             return f"<!!customemoji:{node.text}>"
         case Mention():
-            id = NOT_IN_ID.sub(lambda it: quote(it[0]), node.id)
+            id = NOT_IN_ID.sub(lambda it: quote(it[0], errors=HALVES), node.id)
             return f"<!!mention:{id}|{node.text}>"

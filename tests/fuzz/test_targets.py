@@ -34,6 +34,8 @@ def test_whatever_comes_is_read_or_refused(name: str) -> None:
     feed()
 
 
-@pytest.mark.parametrize("path", sorted(FOUND.glob("*/*")), ids=lambda it: f"{it.parent.name}")
+@pytest.mark.parametrize(
+    "path", sorted(FOUND.glob("*/*")), ids=lambda it: f"{it.parent.name}-{it.name}"
+)
 def test_what_was_found_once_does_no_harm_any_more(path: Path) -> None:
     TARGETS[path.parent.name].feed(path.read_bytes())

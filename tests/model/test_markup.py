@@ -107,6 +107,17 @@ def test_what_is_written_is_read_as_the_same_tree(text: str) -> None:
     assert parse(to_markup(nodes)) == nodes
 
 
+HALVES = st.sampled_from([*FRAGMENTS, "\ud800", "\udcfc", "?", "="])
+
+
+@given(st.lists(HALVES, max_size=12).map("".join))
+@example("<!!mention:\udc80|>")
+@example("<actionlink:x?\udcfc=1|z>")
+def test_text_that_is_not_valid_unicode_is_read_and_written_all_the_same(text: str) -> None:
+    for links in (False, True):
+        to_markup(parse(text, links=links))
+
+
 @given(texts)
 def test_no_text_is_lost(text: str) -> None:
     """Without its signs and spaces, which mean something, a text is all there."""
