@@ -263,6 +263,36 @@ async def test_a_head_without_end_is_refused() -> None:
 
 
 @on_each_loop
+async def test_what_follows_a_body_has_an_end_too() -> None:
+    """Trailers, and extensions of a chunk, belong neither to a head nor to a body."""
+    app = App()
+    for path in ("", "later"):  # which is answered already, and which still runs
+        for endless in (
+            "0\r\n" + "x: y\r\n" * 200_000,
+            "0\r\nx: " + "y" * 999_999,
+            "5;" + "y" * 999_999,
+        ):
+            async with running(app) as address, dialled(address) as client:
+                client.send(
+                    f"GET /{path} HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+                )
+                await app.requests.get()
+                client.send(endless)
+                async with asyncio.timeout(SOON):
+                    assert b"431" not in (await client.ended())
+
+
+@on_each_loop
+async def test_a_body_in_many_small_chunks_is_no_head() -> None:
+    async with running(App()) as address, dialled(address) as client:
+        client.send("POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send("1\r\nx\r\n" * 50_000 + "0\r\nx: y\r\n\r\n")
+        await client.until(b"ok")
+        client.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        await client.until(b"ok")
+
+
+@on_each_loop
 async def test_a_head_that_only_the_websocket_parser_refuses_is_answered() -> None:
     async with running(App()) as address, dialled(address) as client:
         client.send(UPGRADE.format(path="") + "x: " + "y" * 9000 + "\r\n\r\n")

@@ -1,6 +1,9 @@
 """One HTTP connection, until it ends or becomes a websocket: uvicorn's, with bounded request heads.
 
 uvicorn has neither a deadline nor a size for a head, and none for a connection that sends nothing.
+What may follow a body, or a piece of one (trailers, extensions of a chunk), it keeps with the head,
+so it counts as one: what is bounded is how much may come that brings neither a body nor an end.
+
 A connection is in one of four states, each with its guard: its head is awaited (our deadline); a
 request runs (the application's matter); it rests after a response (uvicorn's keep-alive timer,
 which any byte stops); it sends what begins no request, such as blank lines, or the rest of a
@@ -52,7 +55,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.logger, self.access_log = LOGGER, False
         self.limits = config.limits
         self._deadline: asyncio.TimerHandle | None = None
-        self._is_head, self._head_size = True, 0
+        self._is_head = True
+        self._aside = 0  # bytes since the last that were of use
 
     def connection_made(  # type: ignore[override]  # as in uvicorn: asyncio promises less
         self, transport: asyncio.Transport
@@ -76,27 +80,33 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; then see to it that a connection which is not in a request has a guard."""
-        if self._is_head:
-            self._head_size += len(data)
+        self._aside += len(data)
         super().data_received(data)
         if self not in self.connections or self.transport.is_closing():
             return  # a websocket now, or over
         cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's type forgets None
-        if self._head_size > self.limits.head_size:
-            self.transport.write(HEAD_TOO_LARGE)
+        is_idle = cycle is None or cycle.response_complete
+        if self._aside > self.limits.head_size:
+            if is_idle and self._is_head:
+                self.transport.write(HEAD_TOO_LARGE)
             self.transport.close()
-        elif cycle is None or cycle.response_complete:
+        elif is_idle:
             self._start_deadline()
 
     def on_headers_complete(self) -> None:
         """Parser: the head is here."""
-        self._is_head, self._head_size = False, 0
+        self._is_head, self._aside = False, 0
         self._stop_deadline()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Parser: a piece of the body is here."""
+        self._aside = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """Parser: what follows is the next head."""
-        self._is_head = True
+        self._is_head, self._aside = True, 0
         super().on_message_complete()
 
     def _start_deadline(self) -> None:
