@@ -293,6 +293,32 @@ async def test_a_body_in_many_small_chunks_is_no_head() -> None:
 
 
 @on_each_loop
+async def test_some_requests_at_once_are_answered_and_very_many_end_their_connection() -> None:
+    """Each that waits for its turn costs some kilobytes, and comes in twenty bytes."""
+    app, request = App(), "GET /{path} HTTP/1.1\r\nHost: here\r\n\r\n"
+    async with running(app) as address, dialled(address) as client:
+        client.send(request.format(path="") * 30)
+        for _ in range(30):
+            await client.until(b"ok")
+        client.send(request.format(path="later") + request.format(path="") * 50)
+        async with asyncio.timeout(SOON):
+            assert await client.ended() == b""
+    assert app.requests.qsize() == 31, "none that waited was begun"
+
+
+@on_each_loop
+async def test_a_websocket_behind_a_request_that_is_not_answered_ends_the_connection() -> None:
+    """Two would write to it, and the request would not hear of its end."""
+    app, request = App(), "GET /{path} HTTP/1.1\r\nHost: here\r\n\r\n"
+    for waiting in (1, 33):
+        async with running(app) as address, dialled(address) as client:
+            client.send(request.format(path="later") * waiting + UPGRADE.format(path="") + "\r\n")
+            async with asyncio.timeout(SOON):
+                assert await client.ended() == b""
+    assert app.connections.empty()
+
+
+@on_each_loop
 async def test_a_head_that_only_the_websocket_parser_refuses_is_answered() -> None:
     async with running(App()) as address, dialled(address) as client:
         client.send(UPGRADE.format(path="") + "x: " + "y" * 9000 + "\r\n\r\n")

@@ -9,6 +9,9 @@ request runs (the application's matter); it rests after a response (uvicorn's ke
 which any byte stops); it sends what begins no request, such as blank lines, or the rest of a
 body that nobody reads (our deadline).
 
+Requests may wait for the one before, but few, as uvicorn goes on to read after each answer; and a
+websocket may not, as the request would neither be answered alone nor hear of the end.
+
 Read next to `uvicorn/protocols/http/httptools_impl.py`.
 Not here: websockets (websocket.py), how a connection is ended (leash.py).
 Invariant: a connection that owes us a request head has a deadline.
@@ -84,20 +87,23 @@ class HttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self not in self.connections or self.transport.is_closing():
             return  # a websocket now, or over
-        cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's type forgets None
-        is_idle = cycle is None or cycle.response_complete
         if self._aside > self.limits.head_size:
-            if is_idle and self._is_head:
+            if self._is_head and not self._is_answering:
                 self.transport.write(HEAD_TOO_LARGE)
             self.transport.close()
-        elif is_idle:
+        elif not self._is_answering:
             self._start_deadline()
 
     def on_headers_complete(self) -> None:
-        """Parser: the head is here."""
+        """Parser: the head is here. Of a connection that is over, no request is begun."""
         self._is_head, self._aside = False, 0
         self._stop_deadline()
-        super().on_headers_complete()
+        assert self.parser is not None, "it calls"
+        is_too_much = len(self.pipeline) >= self.limits.pipelined
+        if self._is_answering and (is_too_much or self.parser.should_upgrade()):
+            self.transport.close()
+        if not self.transport.is_closing():
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Parser: a piece of the body is here."""
@@ -108,6 +114,16 @@ class HttpProtocol(HttpToolsProtocol):
         """Parser: what follows is the next head."""
         self._is_head, self._aside = True, 0
         super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Give the connection away, if it is not over."""
+        if not self.transport.is_closing():
+            super().handle_websocket_upgrade()
+
+    @property
+    def _is_answering(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # uvicorn's type forgets None
+        return cycle is not None and not cycle.response_complete
 
     def _start_deadline(self) -> None:
         if self._deadline is None:
