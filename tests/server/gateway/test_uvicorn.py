@@ -192,6 +192,25 @@ async def test_pings_of_a_client_that_does_not_read_cost_no_memory() -> None:
         assert received.count(b"-" * 100) == 1
 
 
+@on_each_loop
+async def test_who_reads_nothing_of_an_answer_is_cut_and_who_reads_slowly_gets_it_all() -> None:
+    app = App()
+    async with running(app, limits=BRIEF) as address, dialled(address) as client:
+        client.send("GET /flood HTTP/1.1\r\nHost: here\r\n\r\n")
+        async with asyncio.timeout(SOON):
+            assert await app.answered.get() == "/flood", "and it was let go of"
+        assert len(await client.ended()) < 10_000_000
+    async with running(app, limits=BRIEF) as address, dialled(address) as client:
+        client.send("GET /flood HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        received, never = 0, asyncio.get_running_loop().create_future()
+        for _ in range(4):
+            for _ in range(50):
+                received += len(await client.reader.readexactly(50_000))
+            await asyncio.wait({never}, timeout=BRIEF.standstill / 2)
+        received += len(await client.ended())
+        assert received > 10_000_000
+
+
 # Clients that do not write, or too much
 
 

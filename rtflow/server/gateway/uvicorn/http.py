@@ -5,9 +5,9 @@ What may follow a body, or a piece of one (trailers, extensions of a chunk), it 
 so it counts as one: what is bounded is how much may come that brings neither a body nor an end.
 
 A connection is in one of four states, each with its guard: its head is awaited (our deadline); a
-request runs (the application's matter); it rests after a response (uvicorn's keep-alive timer,
-which any byte stops); it sends what begins no request, such as blank lines, or the rest of a
-body that nobody reads (our deadline).
+request runs (the application's matter, but if the client takes nothing of the answer: our
+deadline); it rests after a response (uvicorn's keep-alive timer, which any byte stops); it sends
+what begins no request, such as blank lines, or the rest of a body that nobody reads (our deadline).
 
 Requests may wait for the one before, but few, as uvicorn goes on to read after each answer; and a
 websocket may not, as the request would neither be answered alone nor hear of the end.
@@ -58,6 +58,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.logger, self.access_log = LOGGER, False
         self.limits = config.limits
         self._deadline: asyncio.TimerHandle | None = None
+        self._standstill: asyncio.TimerHandle | None = None  # while an answer waits for the client
         self._is_head = True
         self._aside = 0  # bytes since the last that were of use
 
@@ -74,6 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave no timer behind."""
         self._stop_deadline()
+        self._stop_standstill()
         self.leash.end()
         super().connection_lost(exc)
 
@@ -118,7 +120,18 @@ class HttpProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Give the connection away, if it is not over."""
         if not self.transport.is_closing():
+            self._stop_standstill()
             super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        """The client does not read. The application waits, but not for ever."""
+        super().pause_writing()
+        self._watch_standstill()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._stop_standstill()
+        super().resume_writing()
 
     @property
     def _is_answering(self) -> bool:
@@ -128,6 +141,23 @@ class HttpProtocol(HttpToolsProtocol):
     def _start_deadline(self) -> None:
         if self._deadline is None:
             self._deadline = self.loop.call_later(self.limits.head_timeout, self.leash.abort)
+
+    def _watch_standstill(self) -> None:
+        waiting = self.leash.raw.get_write_buffer_size()
+        self._standstill = self.loop.call_later(
+            self.limits.standstill, self._look_at_standstill, waiting
+        )
+
+    def _look_at_standstill(self, before: int) -> None:
+        if self.leash.raw.get_write_buffer_size() < before:
+            self._watch_standstill()
+        else:
+            self.leash.abort()
+
+    def _stop_standstill(self) -> None:
+        if self._standstill is not None:
+            self._standstill.cancel()
+            self._standstill = None
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:

@@ -34,6 +34,9 @@ class HostLimits(Struct, frozen=True, kw_only=True):
     response_timeout: float = 30
     """How long the rest of an HTTP response may take to leave when the connection ends with it."""
 
+    standstill: float = 60
+    """How long a client may take nothing of an HTTP response that waits for it."""
+
     ping_interval: float | None = 20
     """How often to ask whether a websocket's client is there; None: never."""
 
