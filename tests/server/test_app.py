@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,17 @@ import uvicorn
 from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Scope
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rtflow.server import Settings, create_app, running
 from rtflow.server.gateway.limits import Limits
 from rtflow.testing import Link, ServerProcess
+from tests.conformance.stores import turn
 from tests.server.conftest import People
 from tests.server.raw import SOON, RawClient, dial, join
+
+LEFT = "websocket.disconnect"
 
 
 @asynccontextmanager
@@ -275,6 +279,29 @@ class TestAClientBehindASlowLink:
             link.resume()
             with pytest.raises(ConnectionClosed):
                 await slow.answer(-1)
+
+
+async def test_who_asks_very_much_at_once_lets_others_have_their_turn() -> None:
+    app, asked, sent = create_app(Settings(database=":memory:")), 1000, list[Message]()
+    ping = {"type": "websocket.receive", "text": '[7,"GET","/ping",{},{}]'}
+    there = chain([{"type": "websocket.connect"}], repeat(ping, asked), [{"type": LEFT}])
+    path = "/public_api/v1/demo/realtime/alice"
+    scope: Scope = {"type": "websocket", "path": path, "headers": []}
+
+    async def receive() -> Message:
+        return next(there)  # without waiting, as from one read of a socket
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async with app.lifespan(), asyncio.TaskGroup() as tasks:
+        serving, turns = tasks.create_task(app(scope, receive, send)), 0
+        while not serving.done():
+            await turn()
+            turns += 1
+    answers = len(sent)
+    assert answers > asked - 50, "the last have nobody to go to"
+    assert turns > asked / 100
 
 
 class TestRequestsInFlight:

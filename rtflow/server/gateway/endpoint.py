@@ -33,6 +33,7 @@ __all__ = ["Endpoint"]
 
 logger = logging.getLogger(__name__)
 
+TURN = 32  # messages of one client, after which others have theirs
 LONGEST_CLIENT_ID = 64  # characters; they are the digits of a number
 RESTART = 1012, "the server restarts"
 
@@ -95,14 +96,22 @@ class Endpoint:
             peer.leave(*RESTART)
 
     async def _converse(self, peer: Peer, receive: Receive) -> None:
-        """Read until the connection ends."""
+        """Read until the connection ends.
+
+        What is there already is received without waiting: the thousands of messages that one read
+        of a socket may bring would be one turn of the loop.
+        """
         self._peers.add(peer)
+        taken = 0
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if not self._is_leaving:  # who gets no answer asks again elsewhere
                     peer.receive(message.get("text"))
                     if peer.is_full:
                         await peer.room()
+                taken += 1
+                if taken % TURN == 0:
+                    await asyncio.sleep(0)
             if message.get("reason") == SILENT:
                 self._node.figures.cut_off[SILENT] += 1
             code, words = message.get("code", 1006), message.get("reason") or "no reason given"
