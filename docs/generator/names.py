@@ -32,6 +32,7 @@ __all__ = [
 DOORS = ("rtflow", "rtflow.server", "rtflow.testing")
 MEMBER = (property, cached_property, classmethod, staticmethod, FunctionType)
 SPECIAL = {"__aiter__"}  # methods of the language that are called by a name nobody would guess
+HOOKS = {"settings_customise_sources"}  # public in name only: what a framework calls
 
 
 class Public(Struct, frozen=True):
@@ -106,7 +107,7 @@ def members(
         if base is not kind and (base in public or not base.__module__.startswith("rtflow")):
             continue
         for name, value in vars(base).items():
-            if name in seen or (name.startswith("_") and name not in SPECIAL):
+            if name in seen or name in HOOKS or (name.startswith("_") and name not in SPECIAL):
                 continue
             if isinstance(value, MEMBER) and function_of(value).__module__.startswith("rtflow"):
                 seen.add(name)

@@ -33,13 +33,13 @@ def backup(
         The folder of uploaded files [default: that of the database, with -files behind its name].
     """
     from rtflow.server import back_up  # of the extra "server"
+    from rtflow.server.upkeep.amounts import amount
 
     made = back_up(file, settings_with(**chosen(database=database, files=files)))
-    print(
-        f"{made.database}: up to change {made.changes}, {made.contents} uploaded files", flush=True
-    )
+    files_in_it = amount(made.contents, "uploaded file")
+    print(f"{made.database}: up to change {made.changes}, {files_in_it}", flush=True)
     if made.missing:
+        missing = amount(len(made.missing), "uploaded file")
         raise Failure(
-            f"the backup is made, but without {len(made.missing)} uploaded files that are missing"
-            " (rtflow doctor tells which)"
+            f"the backup is made, but without {missing}, missing here (rtflow doctor tells which)"
         )

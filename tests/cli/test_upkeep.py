@@ -62,5 +62,5 @@ async def test_files_may_be_elsewhere_and_one_that_is_missing_is_told(tmp_path: 
     assert f"{files}/ab/abcd, the content of 'a.txt', is missing" in told.stdout
     made = await rtflow("backup", str(tmp_path / "copy.db"), *where)
     assert made.status == 1
-    assert "without 1 uploaded files that are missing" in made.complaint
+    assert "without 1 uploaded file, missing here" in made.complaint
     assert made.stdout

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,18 @@ import uvicorn
 from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Scope
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from rtflow.server import Settings, create_app, running
 from rtflow.server.gateway.limits import Limits
+from rtflow.server.store.sqlite import store
 from rtflow.testing import Link, ServerProcess
+from tests.conformance.stores import turn
 from tests.server.conftest import People
 from tests.server.raw import SOON, RawClient, dial, join
+
+LEFT = "websocket.disconnect"
 
 
 @asynccontextmanager
@@ -132,6 +138,24 @@ async def test_a_stop_answers_what_was_begun_and_says_goodbye(tmp_path: Path) ->
     answered = [frame[2]["id"] for frame in alice.heard if frame[0] in seqs and frame[1] == 200]
     async with running(settings) as address, join(address.url, "alice") as again:
         assert await everything_said(again) == answered
+
+
+async def test_a_stop_waits_for_what_was_begun_also_when_no_more_could_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store, "MOST_WAITING", 3)
+    settings = Settings(database=str(tmp_path / "chat.db"), port=0)
+    shell = sqlite3.connect(tmp_path / "chat.db", isolation_level=None)
+    async with AsyncExitStack() as client:
+        async with running(settings) as address:
+            alice = await client.enter_async_context(join(address.url, "alice"))
+            shell.execute("BEGIN IMMEDIATE")  # so that commands wait
+            seqs = [await alice.say("PUT", "/users/alice", {"name": "Ada"}) for _ in range(4)]
+            assert (await alice.answer(seqs[3])).code == "TOO_BUSY"
+            asyncio.get_running_loop().call_later(0.2, shell.close)
+        assert [(await alice.answer(seq)).status for seq in seqs[:3]] == [200] * 3
+        assert await alice.closed() == (1012, "the server restarts")
+    assert "farewell" not in caplog.text
 
 
 async def everything_said(client: RawClient) -> list[str]:
@@ -275,6 +299,29 @@ class TestAClientBehindASlowLink:
             link.resume()
             with pytest.raises(ConnectionClosed):
                 await slow.answer(-1)
+
+
+async def test_who_asks_very_much_at_once_lets_others_have_their_turn() -> None:
+    app, asked, sent = create_app(Settings(database=":memory:")), 1000, list[Message]()
+    ping = {"type": "websocket.receive", "text": '[7,"GET","/ping",{},{}]'}
+    there = chain([{"type": "websocket.connect"}], repeat(ping, asked), [{"type": LEFT}])
+    path = "/public_api/v1/demo/realtime/alice"
+    scope: Scope = {"type": "websocket", "path": path, "headers": []}
+
+    async def receive() -> Message:
+        return next(there)  # without waiting, as from one read of a socket
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async with app.lifespan(), asyncio.TaskGroup() as tasks:
+        serving, turns = tasks.create_task(app(scope, receive, send)), 0
+        while not serving.done():
+            await turn()
+            turns += 1
+    answers = len(sent)
+    assert answers > asked - 50, "the last have nobody to go to"
+    assert turns > asked / 100
 
 
 class TestRequestsInFlight:

@@ -1,6 +1,7 @@
 """Metrics: things are done over real connections, and the series move with them."""
 
 import asyncio
+import logging
 import re
 import socket
 from collections.abc import AsyncGenerator
@@ -11,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr, ValidationError
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from rtflow.server import Settings, create_app
+from rtflow.server import Settings, create_app, running
+from rtflow.server.auth import mint_token
 from rtflow.server.metrics import SERIES
 from rtflow.testing import until
 from tests.server.conftest import People
@@ -19,6 +21,7 @@ from tests.server.raw import SOON, dial, join
 from tests.server.scrape import Metrics, scrape
 
 TOKEN = "the-token-of-the-scraper"
+SECRET = "s" * 32
 TEXT = {"content": [{"type": "text", "children": ["hi"]}]}
 
 
@@ -158,6 +161,32 @@ async def test_refused_handshakes_are_counted_by_code(url: str) -> None:
     it = await scrape(url)
     assert it("rtflow_handshakes_refused_total", code="UNKNOWN_APP") == 2
     assert it("rtflow_connections_accepted_total") == 0
+
+
+TOO_MANY = [
+    ({"max_connections_per_user": 1}, "TOO_MANY_CONNECTIONS"),
+    ({"max_connections_per_address": 1}, "TOO_MANY_CONNECTIONS_OF_ADDRESS"),
+    ({"max_new_connections_per_second_per_address": 0.1}, "TOO_MANY_NEW_CONNECTIONS"),
+    ({"max_new_connections_per_second": 0.1}, "TOO_BUSY"),
+]
+
+
+@pytest.mark.parametrize(("limit", "code"), TOO_MANY)
+async def test_each_way_to_be_too_many_has_a_code_of_its_own_in_metrics_and_log(
+    limit: dict[str, float], code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = {"database": ":memory:", "port": 0, "secret": SECRET, **limit}
+    proxy = {"X-Forwarded-For": "192.0.2.1"}
+    with caplog.at_level(logging.DEBUG, "rtflow.server"):
+        async with running(Settings.model_validate(given)) as address:
+            url, token = address.url, mint_token("demo", "alice", SECRET)
+            async with join(url, "alice", token, additional_headers=proxy):
+                with pytest.raises(InvalidStatus):
+                    async with dial(url, "alice", additional_headers=proxy):
+                        pass
+            it = await scrape(url)
+    assert it("rtflow_handshakes_refused_total", code=code) == 1
+    assert f"refused a handshake from 192.0.2.1: {code}" in caplog.text
 
 
 async def test_searches_and_uploads_are_counted(url: str, http: httpx2.AsyncClient) -> None:

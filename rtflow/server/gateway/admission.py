@@ -29,9 +29,11 @@ __all__ = ["Admission", "Refusal", "network_of"]
 
 LATER: Final = 5  # seconds until somebody with too many connections may have one less
 CROWDED: Final = ServerFailed(
-    "TOO_MANY_CONNECTIONS", "this address has too many connections", status=503
+    "TOO_MANY_CONNECTIONS_OF_ADDRESS", "this address has too many connections", status=503
 )
-HASTY: Final = ServerFailed("TOO_MANY_CONNECTIONS", "this address connects too often", status=503)
+HASTY: Final = ServerFailed(
+    "TOO_MANY_NEW_CONNECTIONS", "this address connects too often", status=503
+)
 BUSY: Final = ServerFailed("TOO_BUSY", "too many clients connect at the moment", status=503)
 
 

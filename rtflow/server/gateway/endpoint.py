@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
 
-from rtflow.errors import Forbidden, RequestRefused, ServerFailed
+from rtflow.errors import Forbidden, RequestRefused, ServerFailed, TooManyRequests
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.outlet import AsgiOutlet, TransportOutlet
 from rtflow.server.gateway.peer import Peer
@@ -33,6 +33,8 @@ __all__ = ["Endpoint"]
 
 logger = logging.getLogger(__name__)
 
+AGAIN = 0.01  # seconds until a store that was full is asked again
+TURN = 32  # messages of one client, after which others have theirs
 LONGEST_CLIENT_ID = 64  # characters; they are the digits of a number
 RESTART = 1012, "the server restarts"
 
@@ -90,19 +92,41 @@ class Endpoint:
     async def drain(self) -> None:
         """Carry out what clients have asked so far and nothing more, answer it, say goodbye."""
         self._is_leaving = True
-        await committed(self._node.store, nothing)
-        for peer in list(self._peers):
-            peer.leave(*RESTART)
+        try:
+            await self._settled()
+        finally:
+            for peer in list(self._peers):
+                peer.leave(*RESTART)
+
+    async def _settled(self) -> None:
+        """Wait until all that was submitted is settled, well or not."""
+        while True:
+            try:
+                await committed(self._node.store, nothing)
+            except TooManyRequests:  # it cannot even be asked; soon it can
+                await asyncio.sleep(AGAIN)
+            except RequestRefused:  # for the same reason as what was before it
+                return
+            else:
+                return
 
     async def _converse(self, peer: Peer, receive: Receive) -> None:
-        """Read until the connection ends."""
+        """Read until the connection ends.
+
+        What is there already is received without waiting: the thousands of messages that one read
+        of a socket may bring would be one turn of the loop.
+        """
         self._peers.add(peer)
+        taken = 0
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 if not self._is_leaving:  # who gets no answer asks again elsewhere
                     peer.receive(message.get("text"))
                     if peer.is_full:
                         await peer.room()
+                taken += 1
+                if taken % TURN == 0:
+                    await asyncio.sleep(0)
             if message.get("reason") == SILENT:
                 self._node.figures.cut_off[SILENT] += 1
             code, words = message.get("code", 1006), message.get("reason") or "no reason given"

@@ -1,7 +1,8 @@
 """Is the server well: can its database be read, and written?
 
 Anybody may ask, and the answer costs a commit. So it is looked at once a second at the most,
-however many ask; the others are told what was seen then.
+however many ask; the others are told what was seen then. Who knows how often something is written
+knows when people talk, so no number is told: the metrics have it.
 
 Not here: what is written (rtflow.server.domain.health).
 """
@@ -27,10 +28,9 @@ FRESH: Final = 1.0  # seconds for which it is believed
 
 
 class Health(Struct, frozen=True):
-    """`number` is the last change that is committed."""
+    """The answer when all is well."""
 
     status: str
-    number: int
 
 
 class HealthCheck:
@@ -46,21 +46,21 @@ class HealthCheck:
         if self._looks is None or self._looks.store is not store:
             self._looks = Looks(store)
         found = await self._looks.latest()
-        if isinstance(found, str):
+        if found is not None:
             raise ServerFailed("STORAGE_UNAVAILABLE", found, status=503)
-        return json(Health("ok", found))
+        return json(Health("ok"))
 
 
 class Looks:
-    """What was seen of a store: its number, or what was wrong."""
+    """What was seen of a store: what was wrong; None: nothing."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._turn = asyncio.Lock()
-        self._found: int | str = 0
+        self._found: str | None = None
         self._fresh_until = 0.0
 
-    async def latest(self) -> int | str:
+    async def latest(self) -> str | None:
         """Return what was seen, having looked again if that was too long ago."""
         now = asyncio.get_running_loop().time
         async with self._turn:  # whoever waits meanwhile is told the same
@@ -70,11 +70,12 @@ class Looks:
             return self._found
 
 
-async def _look(store: Store) -> int | str:
+async def _look(store: Store) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE):
             await store.read(_glance)
-            return (await committed(store, write_in_vain)).number
+            await committed(store, write_in_vain)
+            return None
     except RequestRefused as exc:
         return str(exc)
     except TimeoutError:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from rtflow.server.files import place_of
 from rtflow.server.store.sqlite.visitor import Visitor, visiting
+from rtflow.server.upkeep.amounts import amount
 
 __all__ = ["Named", "complaints_of_contents", "named"]
 
@@ -42,10 +43,10 @@ def named(visitor: Visitor) -> Iterator[Named]:
 
 def complaints_of_contents(visitor: Visitor, folder: Path) -> Generator[str, None, str]:
     """Look for each content, and whether rows agree on who holds what. Returns what there is."""
-    amount = total = 0
+    contents = total = 0
     for content in named(visitor):
         place = place_of(folder, content.sha256)
-        amount, total = amount + 1, total + content.size
+        contents, total = contents + 1, total + content.size
         try:
             there = place.stat().st_size
         except FileNotFoundError:
@@ -60,7 +61,7 @@ def complaints_of_contents(visitor: Visitor, folder: Path) -> Generator[str, Non
         yield f"message {message!r} holds the file {token!r}, and one of the two is not there"
     for filename, is_held in visitor.rows(MISJUDGED):
         yield f"the file {filename!r} is {'' if is_held else 'not '}kept as held by a message"
-    return f"{amount:,} contents, {total:,} bytes"
+    return f"{amount(contents, 'content')}, {amount(total, 'byte')}"
 
 
 def _was_collected(visitor: Visitor, content: Named) -> bool:

@@ -17,6 +17,7 @@ from msgspec import DecodeError, Struct
 from rtflow.server.settings import Settings
 from rtflow.server.store.interface import Entry, UnusableDatabase
 from rtflow.server.store.sqlite.visitor import NEWEST_SCHEMA, Visitor, visiting
+from rtflow.server.upkeep.amounts import amount
 from rtflow.server.upkeep.contents import complaints_of_contents
 from rtflow.server.upkeep.recount import Numbered, Room, Seat, complaints_of_room
 from rtflow.server.upkeep.words import complaints_of_words
@@ -150,7 +151,8 @@ def _rooms(visitor: Visitor) -> Complaints:
         seated = [Seat(*it) for it in visitor.rows(SEATS, room.id)]
         yield from complaints_of_room(room, numbered, seated)
         rooms, seats, messages = rooms + 1, seats + len(seated), messages + len(numbered)
-    return f"as recounted: {seats:,} in {rooms:,} conversations with {messages:,} messages"
+    there = f"{amount(rooms, 'conversation')} with {amount(messages, 'message')}"
+    return f"as recounted: {seats:,} in {there}"
 
 
 def _reactions(visitor: Visitor) -> Complaints:

@@ -16,6 +16,7 @@ from msgspec import DecodeError
 from rtflow.model.content import Block, plaintext
 from rtflow.server.domain.fulltext import Matter, index_words, room_word
 from rtflow.server.store.sqlite.visitor import Visitor
+from rtflow.server.upkeep.amounts import amount
 from rtflow.wire.codec import decoder
 
 __all__ = ["complaints_of_words"]
@@ -42,7 +43,7 @@ _content = decoder(tuple[Block, ...])
 
 def complaints_of_words(visitor: Visitor) -> Generator[str, None, str]:
     """Compare all that can be found with all that there is. Returns what there is."""
-    amount = missing = 0
+    texts = missing = 0
     for matter, thing in visitor.rows(STRAYS):
         yield f"{matter} {thing!r} cannot be found"
     for thing, words, there, subject in visitor.rows(SUBJECTS):
@@ -51,7 +52,7 @@ def complaints_of_words(visitor: Visitor) -> Generator[str, None, str]:
         elif words is not None and words != index_words(subject or ""):
             yield f"conversation {thing!r} is found by other words than its subject's"
     for thing, words, there, content in visitor.rows(TEXTS):
-        amount, missing = amount + 1, missing + (words is None)
+        texts, missing = texts + 1, missing + (words is None)
         if there is None:
             yield f"message {thing!r} can be found, but is not there"
             continue
@@ -66,7 +67,7 @@ def complaints_of_words(visitor: Visitor) -> Generator[str, None, str]:
     for matter in MATTERS:
         yield from _complaints_of_index(visitor, matter)
     later = f", {missing:,} of them not indexed yet" if missing else ""
-    return f"the index is as made anew, of {amount:,} messages{later}"
+    return f"the index is as made anew, of {amount(texts, 'message')}{later}"
 
 
 def _complaints_of_index(visitor: Visitor, matter: Matter) -> Generator[str]:

@@ -33,7 +33,13 @@ UPGRADE = (
 )
 uvloop.new_event_loop().close()  # libuv opens a pipe for signals with its first loop, and keeps it
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-BRIEF = HostLimits(head_timeout=0.3, close_timeout=0.3, drain_timeout=0.3, lifespan_timeout=0.3)
+BRIEF = HostLimits(
+    head_timeout=0.3,
+    standstill=0.3,
+    close_timeout=0.3,
+    drain_timeout=0.3,
+    lifespan_timeout=0.3,
+)
 SOON = 1.0  # in seconds; well below every default that a test has not shortened
 
 
@@ -84,6 +90,7 @@ class App:
         self.connections: asyncio.Queue[Connection] = asyncio.Queue()
         self.filled, self.may_answer = asyncio.Event(), asyncio.Event()
         self.requests: asyncio.Queue[str] = asyncio.Queue()
+        self.answered: asyncio.Queue[str] = asyncio.Queue()
         self.lived: list[str] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -118,9 +125,11 @@ class App:
             await self.may_answer.wait()
         if scope["path"] == "/filled":
             await self.filled.wait()
-        headers = [(b"content-length", b"2")]
+        body = b"x" * 10_000_000 if scope["path"] == "/flood" else b"ok"
+        headers = [(b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"ok"})
+        await send({"type": "http.response.body", "body": body})
+        self.answered.put_nowait(scope["path"])
 
 
 class Client:

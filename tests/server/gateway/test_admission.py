@@ -53,7 +53,7 @@ def test_those_who_come_when_they_were_told_are_all_let_in_at_the_rate() -> None
 
 def test_one_address_does_not_take_the_turns_of_all_others() -> None:
     door = Door(new_connections=Rate(10, 10), new_connections_per_address=Rate(2, 2))
-    assert door.codes(*["192.0.2.1"] * 1000) == ["", ""] + ["TOO_MANY_CONNECTIONS"] * 998
+    assert door.codes(*["192.0.2.1"] * 1000) == ["", ""] + ["TOO_MANY_NEW_CONNECTIONS"] * 998
     assert door.codes(*(f"192.0.2.{number}" for number in range(2, 10))) == [""] * 8
     assert door.codes("192.0.2.99") == ["TOO_BUSY"]
 
@@ -62,7 +62,7 @@ def test_an_address_has_so_many_at_a_time() -> None:
     door = Door(connections_per_address=2)
     door.enter("192.0.2.1")
     door.enter("192.0.2.1")
-    assert door.codes("192.0.2.1", "192.0.2.2") == ["TOO_MANY_CONNECTIONS", ""]
+    assert door.codes("192.0.2.1", "192.0.2.2") == ["TOO_MANY_CONNECTIONS_OF_ADDRESS", ""]
     door.leave("192.0.2.1")
     assert door.codes("192.0.2.1") == [""]
     door.leave("192.0.2.1")

@@ -63,6 +63,33 @@ async def all_of(reader: asyncio.StreamReader) -> bytes:
         return await reader.read()
 
 
+# What is no request
+
+NO_REQUESTS: Final = {
+    "words": "let me in\r\n\r\n",
+    "tls": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "http 2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "proxy": "CONNECT elsewhere:80 HTTP/1.1\r\nHost: elsewhere\r\n\r\n",
+    "bytes": "GET /\xff HTTP/1.1\r\nHost: here\r\n\r\n",
+    "length": "POST / HTTP/1.1\r\nHost: here\r\nContent-Length: -1\r\n\r\n",
+    "upgrade": "GET / HTTP/1.1\r\nHost: here\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", NO_REQUESTS.values(), ids=NO_REQUESTS)
+async def test_what_is_no_request_is_refused_without_a_word_in_the_log(
+    url: str, sent: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+    try:
+        writer.write(sent.encode("latin-1"))
+        async with asyncio.timeout(SOON):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 40")
+    finally:
+        writer.transport.abort()
+    assert not caplog.records, "a scanner could fill the log"
+
+
 # Compression
 
 

@@ -192,6 +192,25 @@ async def test_pings_of_a_client_that_does_not_read_cost_no_memory() -> None:
         assert received.count(b"-" * 100) == 1
 
 
+@on_each_loop
+async def test_who_reads_nothing_of_an_answer_is_cut_and_who_reads_slowly_gets_it_all() -> None:
+    app = App()
+    async with running(app, limits=BRIEF) as address, dialled(address) as client:
+        client.send("GET /flood HTTP/1.1\r\nHost: here\r\n\r\n")
+        async with asyncio.timeout(SOON):
+            assert await app.answered.get() == "/flood", "and it was let go of"
+        assert len(await client.ended()) < 10_000_000
+    async with running(app, limits=BRIEF) as address, dialled(address) as client:
+        client.send("GET /flood HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        received, never = 0, asyncio.get_running_loop().create_future()
+        for _ in range(4):
+            for _ in range(50):
+                received += len(await client.reader.readexactly(50_000))
+            await asyncio.wait({never}, timeout=BRIEF.standstill / 2)
+        received += len(await client.ended())
+        assert received > 10_000_000
+
+
 # Clients that do not write, or too much
 
 
@@ -260,6 +279,62 @@ async def test_a_head_without_end_is_refused() -> None:
     async with running(App()) as address, dialled(address) as client:
         client.send("GET / HTTP/1.1\r\n" + "x: y\r\n" * 200_000)
         assert (await client.ended()).startswith(b"HTTP/1.1 431 ")
+
+
+@on_each_loop
+async def test_what_follows_a_body_has_an_end_too() -> None:
+    """Trailers, and extensions of a chunk, belong neither to a head nor to a body."""
+    app = App()
+    for path in ("", "later"):  # which is answered already, and which still runs
+        for endless in (
+            "0\r\n" + "x: y\r\n" * 200_000,
+            "0\r\nx: " + "y" * 999_999,
+            "5;" + "y" * 999_999,
+        ):
+            async with running(app) as address, dialled(address) as client:
+                client.send(
+                    f"GET /{path} HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+                )
+                await app.requests.get()
+                client.send(endless)
+                async with asyncio.timeout(SOON):
+                    assert b"431" not in (await client.ended())
+
+
+@on_each_loop
+async def test_a_body_in_many_small_chunks_is_no_head() -> None:
+    async with running(App()) as address, dialled(address) as client:
+        client.send("POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.send("1\r\nx\r\n" * 50_000 + "0\r\nx: y\r\n\r\n")
+        await client.until(b"ok")
+        client.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        await client.until(b"ok")
+
+
+@on_each_loop
+async def test_some_requests_at_once_are_answered_and_very_many_end_their_connection() -> None:
+    """Each that waits for its turn costs some kilobytes, and comes in twenty bytes."""
+    app, request = App(), "GET /{path} HTTP/1.1\r\nHost: here\r\n\r\n"
+    async with running(app) as address, dialled(address) as client:
+        client.send(request.format(path="") * 30)
+        for _ in range(30):
+            await client.until(b"ok")
+        client.send(request.format(path="later") + request.format(path="") * 50)
+        async with asyncio.timeout(SOON):
+            assert await client.ended() == b""
+    assert app.requests.qsize() == 31, "none that waited was begun"
+
+
+@on_each_loop
+async def test_a_websocket_behind_a_request_that_is_not_answered_ends_the_connection() -> None:
+    """Two would write to it, and the request would not hear of its end."""
+    app, request = App(), "GET /{path} HTTP/1.1\r\nHost: here\r\n\r\n"
+    for waiting in (1, 33):
+        async with running(app) as address, dialled(address) as client:
+            client.send(request.format(path="later") * waiting + UPGRADE.format(path="") + "\r\n")
+            async with asyncio.timeout(SOON):
+                assert await client.ended() == b""
+    assert app.connections.empty()
 
 
 @on_each_loop

@@ -172,6 +172,43 @@ async def test_a_lost_group_leaves_nothing_behind_and_the_store_recovers(
     assert levels == [logging.ERROR, logging.WARNING]  # said once, and once that it is over
 
 
+@contextmanager
+def savepoints_that_fail(store: SqliteStore, step: str) -> Generator[None]:
+    """Let SQLite refuse to release a savepoint, or to go back to it."""
+
+    def judge(action: int, what: str | None, *_: str | None) -> int:
+        is_it = action == sqlite3.SQLITE_SAVEPOINT and what == step
+        return sqlite3.SQLITE_DENY if is_it else sqlite3.SQLITE_OK
+
+    store.database.writer.set_authorizer(judge)
+    try:
+        yield
+    finally:
+        store.database.writer.set_authorizer(None)
+
+
+def mistaken() -> Steps[Outcome[str]]:
+    yield from write("mistaken")
+    raise RuntimeError("a mistake of ours")
+
+
+@pytest.mark.parametrize(
+    ("step", "command"), [("RELEASE", add("lost")), ("ROLLBACK", mistaken)], ids=["release", "back"]
+)
+async def test_a_command_whose_savepoint_fails_is_answered_like_the_others(
+    store: SqliteStore, step: str, command: Callable[[], Steps[Outcome[str]]]
+) -> None:
+    with savepoints_that_fail(store, step):
+        answers = [submitted(store, command), submitted(store, command)]
+        async with asyncio.timeout(5):
+            for answer in answers:
+                with pytest.raises(ServerFailed) as caught:
+                    await answer
+                assert caught.value.code == "STORAGE_UNAVAILABLE"
+    assert await submitted(store, add("after")) == Reading("after", 1)
+    assert (await store.read(names)).value == ["after"]
+
+
 async def test_a_command_waits_for_a_lock_that_is_let_go(path: Path) -> None:
     store = await open_sqlite(path, ignore, lock_patience=30)
     with a_shell_that_writes(store):

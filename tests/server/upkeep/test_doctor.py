@@ -39,6 +39,25 @@ def test_of_what_is_well_every_check_says_what_it_saw(settings: Settings) -> Non
     assert checks["files"] == "2 contents, 23 bytes"
 
 
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        (0, "0 in 0 conversations with 0 messages"),
+        (1, "1 in 1 conversation with 1 message"),
+        (2, "2 in 2 conversations with 2 messages"),
+    ],
+)
+async def test_one_thing_is_told_as_one(tmp_path: Path, times: int, words: str) -> None:
+    settings = Settings(database=str(tmp_path / "chat.db"), port=0)
+    async with running(settings) as address, join(address.url, "ada") as ada:
+        for room in ("lunch", "town")[:times]:
+            await ada.found(room)
+            await ada.send(room, "one")
+    checks = {check.name: check.told for check in examine(settings)}
+    assert checks["unread counts"] == f"as recounted: {words}"
+    assert checks["search"] == f"the index is as made anew, of {words.partition('with ')[2]}"
+
+
 FAULTS = [
     ("DELETE FROM log WHERE number = 5", "change log", "after change 4 comes 6"),
     ("UPDATE log SET entries = 'rubbish' WHERE number = 5", "change log", "change 5 cannot be"),

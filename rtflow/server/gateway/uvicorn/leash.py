@@ -16,7 +16,9 @@ from typing import Any, cast
 __all__ = ["LOGGER", "Leash"]
 
 LOGGER = logging.getLogger("rtflow.server.uvicorn")
-LOGGER.setLevel(logging.WARNING)  # below that uvicorn and websockets log request lines, with tokens
+# Warnings are one for each thing that is no request: whoever sends them could fill the disk. Below
+# that uvicorn and websockets log request lines, with tokens.
+LOGGER.setLevel(logging.ERROR)
 
 
 NO_FAULTS = (asyncio.CancelledError, UnicodeDecodeError)

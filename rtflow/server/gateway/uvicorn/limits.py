@@ -19,6 +19,9 @@ class HostLimits(Struct, frozen=True, kw_only=True):
     head_size: int = 64 * 1024
     """A longer HTTP request head is answered with 431 (checked after each read of the socket)."""
 
+    pipelined: int = 32
+    """Requests of an HTTP connection that may wait for the one before; with more it is closed."""
+
     head_timeout: float = 10
     """A connection that has not sent a whole request head by then is cut."""
 
@@ -30,6 +33,9 @@ class HostLimits(Struct, frozen=True, kw_only=True):
 
     response_timeout: float = 30
     """How long the rest of an HTTP response may take to leave when the connection ends with it."""
+
+    standstill: float = 60
+    """How long a client may take nothing of an HTTP response that waits for it."""
 
     ping_interval: float | None = 20
     """How often to ask whether a websocket's client is there; None: never."""

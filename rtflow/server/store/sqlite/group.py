@@ -47,7 +47,15 @@ class Group:
         self._late_before = 0
 
     def run(self, command: Command[Any], settle: AnySettle) -> None:
-        """Run a command, or undo it and answer with its failure. Raises storage trouble only."""
+        """Run a command, or undo it and answer with its failure. Raises what loses the group."""
+        try:
+            answer = self._outcome_of(command)
+        except Exception as exc:
+            self.answers.append((settle, exc))  # like all others: nobody waits for ever
+            raise
+        self.answers.append((settle, answer))
+
+    def _outcome_of(self, command: Command[Any]) -> AnyAnswer:
         self._has_savepoint, self._late_before = False, len(self._late)
         try:
             outcome = drive(command(), self._writer, self._write)
@@ -59,19 +67,17 @@ class Group:
                 self.number = change.number
         except RequestRefused as refusal:
             self._undo()
-            self.answers.append((settle, refusal))
+            return refusal
         except Exception as exc:
             if is_storage_trouble(exc):
-                self.answers.append((settle, exc))
                 raise
             _logger.exception("a command failed and was undone")
             self._undo()
-            self.answers.append((settle, internal()))
-        else:
-            if self._has_savepoint:
-                self._writer.execute("RELEASE command")
-                self.wrote = True
-            self.answers.append((settle, Reading(outcome.result, self.number)))
+            return internal()
+        if self._has_savepoint:
+            self._writer.execute("RELEASE command")
+            self.wrote = True
+        return Reading(outcome.result, self.number)
 
     def finish(self) -> None:
         """Write what was to be written late. Raises what goes wrong, for all."""
