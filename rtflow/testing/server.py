@@ -80,7 +80,7 @@ class ServerProcess:
     """Where it listens, on this machine."""
 
     patience: float
-    """How many seconds it has to start, and to stop."""
+    """How many seconds it has to start, and to stop: many, on a machine with other things to do."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class ServerProcess:
         settings: Mapping[str, object] = MappingProxyType({}),
         options: Sequence[str] = (),
         command: Sequence[str] = RTFLOW_SERVE,
-        patience: float = 10.0,
+        patience: float = 30.0,
     ) -> None:
         self.url = ""
         self.port = 0
