@@ -138,7 +138,9 @@ async def test_a_message_that_comes_with_the_handshake_is_read_like_those_after_
             writer.write(sent[start:stop])
             for _ in range(5):  # the client is on this loop: it reads each piece alone
                 await Rig.turn()
-        await reader.readexactly(1)  # the beginning was read; the rest is in the middle of a message
+        await reader.readexactly(
+            1
+        )  # the beginning was read; the rest is in the middle of a message
         writer.write(sent[-70:])
         await reader.read()
         writer.close()
