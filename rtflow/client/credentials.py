@@ -1,12 +1,17 @@
 """Credentials: fetch, keep and give up the token that shows who the user is.
 
 Not here: when a token is needed (link.py), HTTP (http.py).
-Invariants: one flight at a time. A token appears in no log, no repr and no error.
+Invariants: one flight at a time. A token appears in no log, no repr and no error. That goes for the
+text of what the user's function raises, too: nobody knows what is in it (a URL with a token, an
+answer as a whole). So where it was raised is logged, and of what type it is; whoever wants to see
+more catches it in that function.
 """
 
 import asyncio
 import inspect
 import logging
+import random
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +27,7 @@ Token: TypeAlias = str | Callable[[], str] | Callable[[], Awaitable[str]] | None
 MOST_REFUSALS: Final = 3  # in a row, each of a token that was never accepted
 LONGEST_REFRESH: Final = 20 * 86_400.0  # seconds
 SHORTEST_REFRESH: Final = 1.0
+MOST_FRAMES: Final = 5  # that are logged of what a token function raises
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +40,14 @@ class Unavailable(Exception):
         self.reason = reason
 
 
-def refresh_after(expires_in: float) -> float:
-    """Return how many seconds after it was accepted a token should be replaced (protocol.md 3)."""
+def refresh_after(expires_in: float, chance: float) -> float:
+    """Return how many seconds after it was accepted a token should be replaced (protocol.md 3).
+
+    Up to a tenth earlier than that, by `chance` (0 to 1): clients that were let in together after a
+    restart must not come for tokens together, too.
+    """
     wanted = expires_in - 300 if expires_in > 600 else expires_in / 2
-    return min(max(wanted, SHORTEST_REFRESH), LONGEST_REFRESH)
+    return max(min(wanted, LONGEST_REFRESH) * (1 - chance / 10), SHORTEST_REFRESH)
 
 
 class Credentials:
@@ -46,11 +56,17 @@ class Credentials:
     `token` is what the user gave: a token, a sync or async callable that returns one, or None for
     the development-mode token that the server at `address` gives to everybody. A callable is
     called again for each new token; it may raise `SessionExpired` to say that there will be no
-    other. `patience` bounds one flight, in seconds.
+    other. `patience` bounds one flight, in seconds; `chance` spreads the refreshes.
     """
 
     def __init__(
-        self, token: Token, address: Address, user_id: str, *, patience: float = 30.0
+        self,
+        token: Token,
+        address: Address,
+        user_id: str,
+        *,
+        patience: float = 30.0,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         if token is not None and not isinstance(token, str) and not callable(token):
             raise TypeError(
@@ -61,6 +77,7 @@ class Credentials:
             raise ValueError("token is empty: pass None for a server in development mode")
         self._source = token
         self._address, self._user_id, self._patience = address, user_id, patience
+        self._chance = chance
         self._kept: str | None = None
         self._was_accepted = False
         self._refusals = 0
@@ -102,7 +119,7 @@ class Credentials:
         self._refusals = 0
         if expires_in is None or not self.can_refresh:
             return None
-        return refresh_after(expires_in)
+        return refresh_after(expires_in, self._chance())
 
     def refused(self, why: str) -> None:
         """The server has not taken the token: forget it.
@@ -139,22 +156,24 @@ class Credentials:
 
     async def _ask(self, source: Callable[[], str] | Callable[[], Awaitable[str]]) -> str:
         name = getattr(source, "__qualname__", type(source).__name__)
+        task = asyncio.current_task()
+        cancelled = 0 if task is None else task.cancelling()
         try:
             token: Any = source()  # whatever the user's function returns is checked here
             if inspect.isawaitable(token):
                 token = await token
-        except asyncio.CancelledError as exc:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+        except asyncio.CancelledError:
+            if task is not None and task.cancelling() > cancelled:
                 raise
-            raise Unavailable(f"the token function {name} was cancelled inside") from exc
+            raise Unavailable(f"the token function {name} was cancelled inside") from None
         except SessionExpired:
             raise
         except Exception as exc:
-            logger.warning(
-                "the token function %s raised; it will be asked again", name, exc_info=exc
-            )
-            raise Unavailable(f"the token function {name} raised {type(exc).__name__}") from exc
+            kind, where = type(exc).__name__, _where(exc)
+            logger.warning("the token function %s raised %s at %s", name, kind, where)
+            raise Unavailable(f"the token function {name} raised {kind}") from None
+        if task is not None and task.cancelling() > cancelled:  # it has kept that to itself
+            raise asyncio.CancelledError
         if not isinstance(token, str) or not token:
             what = "an empty str" if token == "" else type(token).__name__
             logger.warning("the token function %s returned %s instead of a token", name, what)
@@ -177,3 +196,9 @@ class Credentials:
     def __repr__(self) -> str:
         kind = "none" if self._source is None else "str" if not self.can_refresh else "callable"
         return f"<Credentials of {self._user_id!r}, token: {kind}>"
+
+
+def _where(exc: Exception) -> str:
+    """Say where it was raised, from our call inwards, and nothing of what it says."""
+    frames = traceback.extract_tb(exc.__traceback__, limit=-MOST_FRAMES)
+    return " < ".join(f"{it.filename}:{it.lineno} in {it.name}" for it in reversed(frames))

@@ -1,11 +1,14 @@
-"""Held: writes that wait because the server was too busy for one of them (429).
+"""Held: requests that wait because the server was too busy for one of them (429).
 
-Writes of a session take effect in the order in which they were asked. So a write that comes after
-a refused one waits behind it, although it might get through; after a rest a few are tried, in their
-order, and while they are answered the next ones. What reads holds nobody up, and waits for nobody
-(requests.py).
+For what has to keep its order: the writes of a session, and what the registry asks, where an
+UNSUBSCRIBE that came after the SUBSCRIBE behind it would make a session deaf, and a GET before its
+SUBSCRIBE blind. So whatever comes after a refused one waits behind it, although it might get
+through; after a rest a few are tried, in their order, and when they are answered the next ones.
 
-Invariant: a slot is held, or on trial, or neither; while there is any, new writes are held.
+What had left before the refusal was known the server refuses, too: it is told with each request
+which refusals we know of (rtflow.wire.client). Not here: who keeps which order (requests.py).
+
+Invariant: a slot is held, or on trial, or neither; while there is any, new ones are held.
 """
 
 import asyncio
@@ -28,7 +31,7 @@ def rest_after(failures: int, chance: float) -> float:
 
 
 class Held:
-    """The held writes of a session. `release` sends some of them; `chance` spreads the rests."""
+    """The held ones of one order. `release` sends some of them; `chance` spreads the rests."""
 
     def __init__(self, release: Callable[[list[Slot]], None], chance: Callable[[], float]) -> None:
         self._release, self._chance = release, chance
@@ -42,15 +45,15 @@ class Held:
 
     @property
     def is_on(self) -> bool:
-        """Whether a write has to wait behind others."""
+        """Whether a new one has to wait behind others."""
         return bool(self._slots or self._trial)
 
     def keep(self, slot: Slot) -> None:
-        """Let a write wait."""
+        """Let one wait."""
         self._slots[slot.number] = slot
 
     def refused(self, slot: Slot) -> None:
-        """The server was too busy for this one: from here on writes wait."""
+        """The server was too busy for this one: from here on the others wait."""
         self._trial.pop(slot.number, None)
         self._slots[slot.number] = slot
         if self._rest is None:

@@ -247,7 +247,9 @@ class Newest(AsyncIterator[T]):
         self._let_go()
 
     def __del__(self) -> None:
-        self._let_go()
+        # Not now: the garbage collector comes in the middle of anything, on any thread.
+        if self._detach is not None:
+            self._home.run_soon(self._detach)
 
     def _let_go(self) -> None:
         detach, self._detach = self._detach, None

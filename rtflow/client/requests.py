@@ -3,13 +3,13 @@
 Not here: when the link is ready (link.py), bytes (rtflow.wire).
 
 A request is *waiting* (for the link), *sent* (its answer is expected on this connection),
-*resting* (the server was too busy; it goes back to the waiting ones after a while; of writes also
-those behind it, held.py) or settled. Waiting ones leave in the order in which they were asked; a
-repeat takes its old place.
+*resting* (the server was too busy; it goes back to the waiting ones after a while) or settled.
+Waiting ones leave in the order in which they were asked; a repeat takes its old place.
 
 Two kinds of caller: one waits for its own answer and takes what comes of it (`future`); the
-registry asks anew for everything whenever a connection is ready, so what it asked on an older one
-is forgotten (`settle`).
+registry asks anew for everything whenever a connection is ready, so what it asked before that is
+forgotten (`settle`). Writes keep their order when one of them rests, and so does what the registry
+asks (held.py). Other reads hold nobody up, and wait for nobody.
 
 Invariants: a slot lives exactly as long as its caller waits. A request that was sent is sent
 again only if that cannot do it twice (guarantee 13). What means nothing later (typing) is given up
@@ -87,14 +87,19 @@ class Requests:
         self._waiting: OrderedDict[int, Slot] = OrderedDict()
         self._sent: dict[int, tuple[Slot, ...]] = {}
         self._resting = dict[int, Slot]()
-        self._held = Held(self._let_go, chance)
+        self._writes = Held(self._let_go, chance)
+        self._watches = Held(self._let_go, chance)  # what the registry asks
         self._wire: Wire | None = None
         self._is_open = False
         self._flush: asyncio.Handle | None = None
 
     def __len__(self) -> int:
         sent = sum(map(len, self._sent.values()))
-        return len(self._waiting) + sent + len(self._resting) + len(self._held)
+        return len(self._waiting) + sent + self._at_rest
+
+    @property
+    def _at_rest(self) -> int:
+        return len(self._resting) + len(self._writes) + len(self._watches)
 
     # Asking
 
@@ -139,9 +144,9 @@ class Requests:
 
     def _submit(self, slot: Slot) -> None:
         wire, is_batched = self._wire, slot.endpoint in BATCHED
-        if self._held.is_on and slot.endpoint.kind is Kind.WRITE:
+        if (lane := self._lane(slot)) is not None and lane.is_on:
             self._check_room(slot)
-            self._held.keep(slot)
+            lane.keep(slot)
             return
         if self._is_open and not self._waiting and not is_batched:
             assert wire is not None
@@ -159,13 +164,20 @@ class Requests:
 
     def _check_room(self, slot: Slot) -> None:
         """Raise when too many wait already."""
-        if len(self._waiting) + len(self._held) >= MOST_WAITING and slot.future is not None:
+        if len(self._waiting) + len(self._writes) >= MOST_WAITING and slot.future is not None:
             why = f"{MOST_WAITING} requests wait for the connection already"
             raise TooManyRequests("TOO_MANY_WAITING", why, request=slot.request)
 
+    def _lane(self, slot: Slot) -> Held | None:
+        """Return with which others it keeps its order when the server is too busy; None: none."""
+        if slot.future is None:
+            return self._watches
+        return self._writes if slot.endpoint.kind is Kind.WRITE else None
+
     def _drop(self, slot: Slot) -> None:
         """The caller has left: free the slot. Without effect when it is settled."""
-        self._held.done(slot)
+        if (lane := self._lane(slot)) is not None:
+            lane.done(slot)
         self._waiting.pop(slot.number, None)
         self._resting.pop(slot.number, None)
         self._wake(slot)
@@ -190,8 +202,20 @@ class Requests:
         self.flush()
 
     def hold(self) -> None:
-        """Send nothing until `open` is called again; answers may come yet."""
+        """Send nothing until `open` is called again; answers may come yet.
+
+        What the registry asked is forgotten: an old UNSUBSCRIBE must not come after a new
+        SUBSCRIBE.
+        """
         self._is_open = False
+        self._watches.end()
+        for slot in [
+            *self._waiting.values(),
+            *self._resting.values(),
+            *itertools.chain.from_iterable(self._sent.values()),
+        ]:
+            if slot.future is None:
+                self._drop(slot)
 
     def lost(self) -> None:
         """The connection is gone: what was sent waits to be sent again, or is given up."""
@@ -199,7 +223,8 @@ class Requests:
         self._is_open, self._wire = False, None
         sent, self._sent = self._sent, {}
         kept = list[Slot]()
-        for slot in (*self._held.end(), *self._waiting.values()):
+        self._watches.end()
+        for slot in (*self._writes.end(), *self._waiting.values()):
             if slot.is_fleeting:
                 slot.give_up()
             elif slot.future is not None or not was_ready:
@@ -245,8 +270,9 @@ class Requests:
                 self._finish(slot, result)
             else:
                 self._settle_error(slot, error if len(slots) == 1 else copy.copy(error))
-            if error is None or error_status(error) != 429:
-                self._held.done(slot)
+            lane = self._lane(slot)
+            if lane is not None and (error is None or error_status(error) != 429):
+                lane.done(slot)
 
     def close(self, error: SessionClosed) -> None:
         """Fail everybody who waits, forget the rest."""
@@ -258,7 +284,7 @@ class Requests:
             *itertools.chain.from_iterable(self._sent.values()),
             *self._waiting.values(),
             *self._resting.values(),
-            *self._held.end(),
+            *self._writes.end(),
         ]
         self._sent.clear()
         self._waiting.clear()
@@ -339,8 +365,8 @@ class Requests:
             self._wait([*self._waiting.values(), slot])
         elif error.status == 429 and slot.is_fleeting:
             slot.give_up()
-        elif error.status == 429 and endpoint.kind is Kind.WRITE:
-            self._hold_back(slot)
+        elif error.status == 429 and (lane := self._lane(slot)) is not None:
+            self._hold_back(slot, lane)
         elif error.status == 429 or (
             error.status >= 500 and endpoint.kind in READS and slot.failures < MOST_FAILURES
         ):
@@ -361,12 +387,12 @@ class Requests:
         self._wait([*self._waiting.values(), slot])
         self.flush()
 
-    def _hold_back(self, slot: Slot) -> None:
-        """Try this write again in a while, and none that was asked after it before."""
-        self._held.refused(slot)
+    def _hold_back(self, slot: Slot, lane: Held) -> None:
+        """Try it again in a while, and none before that was asked after it."""
+        lane.refused(slot)
         for other in list(self._waiting.values()):
-            if other.endpoint.kind is Kind.WRITE:
-                self._held.keep(self._waiting.pop(other.number))
+            if self._lane(other) is lane:
+                lane.keep(self._waiting.pop(other.number))
 
     def _let_go(self, slots: list[Slot]) -> None:
         self._wait([*self._waiting.values(), *slots])
@@ -386,7 +412,7 @@ class Requests:
     def __repr__(self) -> str:
         return (
             f"<Requests: {len(self._waiting)} waiting, {len(self._sent)} sent, "
-            f"{len(self._resting) + len(self._held)} resting>"
+            f"{self._at_rest} resting>"
         )
 
 

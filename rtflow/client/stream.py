@@ -67,12 +67,15 @@ class Home:
 
     def run(self, action: Callable[[], None]) -> bool:
         """Run now if this is the loop's thread, else soon on it. False: the loop has gone."""
-        loop = self.loop
-        if _running_loop() is loop:
+        if _running_loop() is self.loop:
             action()
             return True
+        return self.run_soon(action)
+
+    def run_soon(self, action: Callable[[], None]) -> bool:
+        """Run in a later turn of the loop, from whatever thread. False: the loop has gone."""
         try:
-            loop.call_soon_threadsafe(action)
+            self.loop.call_soon_threadsafe(action)
         except RuntimeError:  # closed
             return False
         return True

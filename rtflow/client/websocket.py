@@ -239,7 +239,7 @@ class WebSocket(asyncio.Protocol):
 
     def _judge_handshake(self, data: bytes) -> None:
         if self._protocol.state is State.OPEN:
-            self._is_between_frames = data.find(b"\r\n\r\n") == len(data) - 4
+            self._is_between_frames = 0 <= data.find(b"\r\n\r\n") == len(data) - 4
             self.opened.set_result(None)
         elif self._protocol.handshake_exc is not None:
             self._end(_refusal(self._protocol.handshake_exc))

@@ -80,7 +80,7 @@ class ServerProcess:
     """Where it listens, on this machine."""
 
     patience: float
-    """How many seconds it has to start, and to stop."""
+    """How many seconds it has to start, and to stop: many, on a machine with other things to do."""
 
     def __init__(
         self,
@@ -90,15 +90,14 @@ class ServerProcess:
         settings: Mapping[str, object] = MappingProxyType({}),
         options: Sequence[str] = (),
         command: Sequence[str] = RTFLOW_SERVE,
-        patience: float = 10.0,
+        patience: float = 30.0,
     ) -> None:
         self.url = ""
         self.port = 0
         self.patience = patience
         self._settings = {f"RTFLOW_{key.upper()}": str(it) for key, it in settings.items()}
         self._command = [*command, "--database", os.fspath(database), *options]
-        if secret is not None:
-            self._command += ["--secret", secret]
+        self._secret = secret
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -168,20 +167,23 @@ class ServerProcess:
             await self.kill()
             raise AssertionError(self._story(f"did not stop within {self.patience} s")) from None
 
-    async def restart(self) -> None:
+    async def restart(self, *, secret: str | None = None) -> None:
         """Start it again on the same port and database; `terminate` it first if it still runs.
 
-        Raises `AssertionError`, with its standard error, when it does not listen in time.
+        With another `secret` older tokens are good no more; None: with the one it had. Raises
+        `AssertionError`, with its standard error, when it does not listen in time.
         """
         if self.exit_status is None:
             await self.terminate()
+        if secret is not None:
+            self._secret = secret
         await self._start()
 
     async def _start(self) -> None:
         self._process = process = await asyncio.create_subprocess_exec(
             *self._command,
-            "--port",
-            str(self.port),
+            *(() if self._secret is None else ("--secret", self._secret)),
+            *("--port", str(self.port)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._errors,

@@ -9,6 +9,8 @@ then.
 
 Invariants: an answer is matched to the one call that has its number, or ignored. Events of a
 PUBLISH whose number is not above the last one's are ignored: they were seen (protocol.md 2.1).
+Once something was refused with 429, each call says which was the last, also when nobody waits for
+it any more: so the server knows what was asked in ignorance of that (protocol.md 2.5).
 """
 
 from enum import Enum
@@ -60,13 +62,14 @@ class Published(Struct, frozen=True):
 class ClientProtocol:
     """One server, as the client sees it."""
 
-    __slots__ = ("_acks", "_calls", "_next", "_outgoing", "_published", "state")
+    __slots__ = ("_acks", "_calls", "_next", "_outgoing", "_published", "_refused", "state")
 
     def __init__(self) -> None:
         self.state = State.OPEN
         self._next = 0
         self._calls: dict[int, tuple[AnyEndpoint, str]] = {}
         self._published = 0
+        self._refused = 0  # no call: the first one of all is the renewal
         self._acks = True
         self._outgoing: list[bytes] = []
 
@@ -82,7 +85,9 @@ class ClientProtocol:
             self.state = State.RENEWING
         seq = self._next
         path = endpoint.path(*ids)
-        frame = codec.encode_request(seq, endpoint.method, path, params)
+        says = endpoint is RENEW or self._refused > 0
+        refused = self._refused if says else None
+        frame = codec.encode_request(seq, endpoint.method, path, params, refused)
         self._next += 1
         self._calls[seq] = (endpoint, path)
         self._outgoing.append(frame)
@@ -118,6 +123,8 @@ class ClientProtocol:
         return Published(frame.events)
 
     def _take_response(self, frame: Response) -> Answer | None:
+        if frame.status == 429:
+            self._refused = max(self._refused, frame.seq)
         endpoint, path = self._calls.pop(frame.seq, (None, ""))
         if endpoint is None:
             return None

@@ -37,6 +37,7 @@ __all__ = [
 MAX_FRAME: Final = 1024 * 1024  # bytes that a client may send
 MAX_SERVER_FRAME: Final = 16 * MAX_FRAME  # bytes that a server may: a page of the longest messages
 MAX_SEQ: Final = 2**53 - 1  # what a JavaScript number holds
+LONGEST_SEQ: Final = 17  # characters
 MAX_PATH: Final = 8_192  # characters, percent-encoded: three ids of 255 in UTF-8 fit
 EMPTY: Final = Raw(b"{}")
 UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
@@ -50,10 +51,15 @@ class _Tag(Struct):
     type: str
 
 
+class _Headers(Struct):
+    refused: str = msgspec.field(default="", name="rtflow-refused")
+
+
 _cut = msgspec.json.Decoder(list[Raw])
 _int = msgspec.json.Decoder(int)
 _str = msgspec.json.Decoder(str)
 _tag = msgspec.json.Decoder(_Tag)
+_headers = msgspec.json.Decoder(_Headers)
 _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
@@ -82,7 +88,18 @@ def decode_client_frame(message: bytes | str) -> FromClient:
     path = _text(parts[2], "$[2]", seq)
     if len(path) > MAX_PATH:
         raise InvalidFrame(f"a path has at most {MAX_PATH} characters", "$[2]", seq)
-    return Request(seq, method, path, parts[3] if len(parts) > 3 else EMPTY)
+    if len(parts) < 5 or bytes(parts[4]) == b"{}":
+        return Request(seq, method, path, parts[3] if len(parts) > 3 else EMPTY)
+    return Request(seq, method, path, parts[3], _refused(parts[4]))
+
+
+def _refused(headers: Raw) -> int | None:
+    """Read what a client says of refusals in the headers; whatever else is there is not for us."""
+    try:
+        said = _headers.decode(headers).refused
+    except UNREADABLE:
+        return None
+    return int(said) if said.isdecimal() and len(said) < LONGEST_SEQ else None
 
 
 def decode_server_frame(message: bytes | str) -> FromServer:
@@ -154,9 +171,12 @@ def _why(exc: Exception, where: str) -> tuple[str, str]:
     return what, where + place.removesuffix("`")
 
 
-def encode_request(seq: int, method: str, path: str, data: Any) -> bytes:  # Any: a params Struct
-    """Encode `[seq, METHOD, path, data, {}]`."""
-    return encode((seq, method, path, data, _NO_HEADERS))
+def encode_request(
+    seq: int, method: str, path: str, data: Any, refused: int | None = None
+) -> bytes:  # Any: a params Struct
+    """Encode `[seq, METHOD, path, data, headers]`; without `refused` the headers are empty."""
+    headers = _NO_HEADERS if refused is None else {"rtflow-refused": str(refused)}
+    return encode((seq, method, path, data, headers))
 
 
 _NO_HEADERS: Final[dict[str, str]] = {}

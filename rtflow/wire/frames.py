@@ -24,11 +24,16 @@ class Frame(Struct, frozen=True, gc=False):
 
 
 class Request(Frame, frozen=True):
-    """A client asks for something; `seq` starts at 0."""
+    """A client asks for something; `seq` starts at 0.
+
+    `refused`: the last of its requests of which it knows that it was refused with 429, 0 for none
+    yet; None: it does not say (protocol.md 2.5).
+    """
 
     method: str
     path: str
     data: Raw
+    refused: int | None = None
 
 
 class Response(Frame, frozen=True):

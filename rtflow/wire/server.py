@@ -6,6 +6,8 @@ Only requests about the session itself are taken while OPEN. Whatever a client s
 answered here and never reaches the domain.
 
 Invariants: each request gets exactly one answer. Events handed in before an answer leave before it.
+Of a client that says what it knows of refusals (429) no request is carried out that it has sent in
+ignorance of one: what follows a refused request does not overtake it (protocol.md 2.5).
 Events of one `publish` never part; those of several, with no answer between, leave as one frame (a
 frame is the unit of cost, not the event in it).
 """
@@ -16,7 +18,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from rtflow.errors import BadRequest, InvalidFrame, RequestRefused, Unauthorized
+from rtflow.errors import (
+    BadRequest,
+    InvalidFrame,
+    RequestRefused,
+    TooManyRequests,
+    Unauthorized,
+)
 from rtflow.wire import codec
 from rtflow.wire.endpoints import AnyEndpoint, Kind, Problem, route
 from rtflow.wire.frames import Ack
@@ -25,6 +33,9 @@ __all__ = ["UNREADABLE_SEQ", "Call", "ServerProtocol", "State"]
 
 UNREADABLE_SEQ: Final = -1  # answers a frame whose number could not be read
 FULL_FRAME: Final = 256 * 1024  # bytes of events after which a new PUBLISH is begun
+BEHIND: Final = TooManyRequests(
+    "TOO_MANY_REQUESTS", "a request before this one was refused, and keeps its place"
+)
 
 
 class State(Enum):
@@ -53,12 +64,24 @@ class Call(Struct, frozen=True):
 class ServerProtocol:
     """One client, as the server sees it."""
 
-    __slots__ = ("_acked", "_events", "_outgoing", "_published", "_size", "refused", "state")
+    __slots__ = (
+        "_acked",
+        "_events",
+        "_knows",
+        "_outgoing",
+        "_published",
+        "_refused",
+        "_size",
+        "refused",
+        "state",
+    )
 
     def __init__(self) -> None:
         self.state = State.OPEN
         self.refused: tuple[AnyEndpoint | None, int] | None = None
         self._published = self._acked = 0
+        self._refused = 0  # the last request that was refused with 429
+        self._knows: int | None = None  # which of those the client knows; None: it never said
         self._events: list[bytes] = []
         self._size = 0
         self._outgoing: list[bytes] = []
@@ -85,7 +108,16 @@ class ServerProtocol:
                 raise Unauthorized(
                     "NOT_AUTHENTICATED", "POST /session/renew comes first on every connection"
                 )
-            return Call(frame.seq, endpoint, ids, endpoint.decode_params(frame.data), now)
+            call = Call(frame.seq, endpoint, ids, endpoint.decode_params(frame.data), now)
+            if frame.refused is not None:
+                self._knows = frame.refused
+            if (
+                self._knows is not None
+                and self._knows < self._refused
+                and endpoint.kind is not Kind.SESSION
+            ):
+                raise BEHIND
+            return call
         except RequestRefused as exc:
             self.refuse(frame.seq, exc)
             self.refused = endpoint, exc.status
@@ -105,6 +137,8 @@ class ServerProtocol:
 
     def refuse(self, seq: int, error: RequestRefused) -> None:
         """Answer a request with an error."""
+        if error.status == 429:
+            self._refused = max(self._refused, seq)
         problem = Problem(error.code, error.reasons)
         self._respond(codec.encode_response(seq, error.status, problem))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import socket
 import ssl
 
@@ -115,7 +116,11 @@ async def test_messages_are_read_however_the_network_cuts_them(
     assert connection.lost_because is None
 
 
-async def test_a_message_that_comes_with_the_handshake_is_read_like_those_after_it() -> None:
+@pytest.mark.parametrize("cuts", [(1_000_000,), (-1,), (-1, 1), (-1, 2), (-1, 3), (-3, 1), (0,)])
+async def test_a_message_that_comes_with_the_handshake_is_read_like_those_after_it(
+    cuts: tuple[int, ...],
+) -> None:
+    """`cuts`: where the network cuts, counted from the end of the handshake."""
     events = [b'[%d,"PUBLISH",%b]' % (n, encode(edited(str(n)))) for n in (1, 2, 3)]
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,9 +132,15 @@ async def test_a_message_that_comes_with_the_handshake_is_read_like_those_after_
         for event in events:
             protocol.send_text(event)
         sent = b"".join(protocol.data_to_send())
-        writer.write(sent[:-70])  # in the middle of a message
-        await writer.drain()
-        await reader.readexactly(1)  # the beginning was read
+        end = sent.index(b"\r\n\r\n") + 4
+        places = sorted({0, *(end + cut for cut in cuts if end + cut < len(sent)), len(sent) - 70})
+        for start, stop in itertools.pairwise(places):
+            writer.write(sent[start:stop])
+            for _ in range(5):  # the client is on this loop: it reads each piece alone
+                await Rig.turn()
+        await reader.readexactly(
+            1
+        )  # the beginning was read; the rest is in the middle of a message
         writer.write(sent[-70:])
         await reader.read()
         writer.close()

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import random
+import traceback
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -18,8 +20,10 @@ from tests.client.scripted import Rig, ScriptedServer
 NOWHERE = Address.of("http://127.0.0.1:1", "demo")
 
 
-def credentials(token: Token, *, patience: float = 5.0) -> Credentials:
-    return Credentials(token, NOWHERE, "alice", patience=patience)
+def credentials(
+    token: Token, *, patience: float = 5.0, chance: Callable[[], float] = random.random
+) -> Credentials:
+    return Credentials(token, NOWHERE, "alice", patience=patience, chance=chance)
 
 
 def counting(start: str = "token") -> Callable[[], str]:
@@ -140,8 +144,27 @@ async def test_a_function_that_raises_can_be_asked_again(caplog: pytest.LogCaptu
     source = credentials(token)
     async with unavailable("raised OSError"):
         await source.get()
-    assert "the token function" in caplog.text
+    assert "raised OSError at" in caplog.text
+    assert "test_credentials.py" in caplog.text, "it says where"
     assert await source.get() == "a token"
+
+
+async def test_what_a_function_says_when_it_raises_is_kept_for_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It may be a URL with a secret in it, or an answer as a whole."""
+
+    def token() -> str:
+        try:
+            raise KeyError("geheim 1")
+        except KeyError as exc:
+            raise ValueError("https://tokens.example/?key=geheim") from exc
+
+    caplog.set_level("DEBUG")
+    with pytest.raises(Unavailable) as why:
+        await credentials(token).get()
+    shown = "".join(traceback.format_exception(why.value))
+    assert "geheim" not in caplog.text + shown
 
 
 @pytest.mark.parametrize("returned", [None, b"bytes", "", 5])
@@ -165,6 +188,22 @@ async def test_a_function_that_is_cancelled_inside_does_not_cancel_us() -> None:
 
     async with unavailable("was cancelled inside"):
         await credentials(token).get()
+
+
+async def test_a_function_that_keeps_a_cancellation_to_itself_does_not_keep_us() -> None:
+    waits = asyncio.Event()
+
+    async def token() -> str:
+        waits.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return "a token nobody waits for"
+
+    async with asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(credentials(token).get())
+        await waits.wait()
+        asked.cancel()
+    assert asked.cancelled()
 
 
 async def test_a_function_may_say_that_there_will_be_no_token() -> None:
@@ -230,14 +269,21 @@ def test_no_repr_shows_a_token() -> None:
 def test_a_token_is_refreshed_five_minutes_or_half_its_time_before_it_expires(
     expires_in: float, after: float
 ) -> None:
-    assert refresh_after(expires_in) == after
+    assert refresh_after(expires_in, 0) == after
+
+
+def test_those_who_were_let_in_together_do_not_come_for_tokens_together() -> None:
+    chances = iter([0, 0.5, 1])
+    source = credentials(counting(), chance=lambda: next(chances))
+    assert [source.accepted(3_600) for _ in range(3)] == [3_300, 3_135, 2_970]
+    assert refresh_after(1, 1) == 1, "never at once"
 
 
 def test_only_a_token_that_expires_and_has_a_source_is_refreshed() -> None:
-    assert credentials(counting()).accepted(100) == 50
+    assert credentials(counting(), chance=lambda: 0).accepted(100) == 50
     assert credentials(counting()).accepted(None) is None
     assert credentials("a token").accepted(100) is None
-    assert credentials(None).accepted(100) == 50
+    assert credentials(None, chance=lambda: 0).accepted(100) == 50
 
 
 # Development mode

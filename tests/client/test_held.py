@@ -18,7 +18,13 @@ from rtflow.errors import (
 )
 from rtflow.model.params import ConversationParams, Empty
 from rtflow.wire.client import Answer
-from rtflow.wire.endpoints import SET_CONVERSATION, WATCH_CONVERSATION, AnyEndpoint, Done
+from rtflow.wire.endpoints import (
+    SET_CONVERSATION,
+    UNWATCH_CONVERSATION,
+    WATCH_CONVERSATION,
+    AnyEndpoint,
+    Done,
+)
 from tests.client.scripted import Rig
 
 
@@ -57,6 +63,10 @@ class Desk:
         ]
         await Rig.turn()
         return asked
+
+    def want(self, endpoint: AnyEndpoint, name: str) -> None:
+        """Ask as the registry does."""
+        self.requests.ask_soon(endpoint, (name,), Empty(), lambda _: None)
 
     async def watch(self, name: str) -> None:
         self._tasks.create_task(self._ask(WATCH_CONVERSATION, name, Empty()))
@@ -176,3 +186,32 @@ async def test_what_waits_for_a_full_wire_is_held_too() -> None:
         desk.requests.flush()
         assert desk.wire.calls == ["a"]
         assert (await desk.sent(lambda calls: len(calls) == 3))[1:] == ["a", "b"]
+
+
+async def test_what_the_registry_asks_keeps_its_order_too() -> None:
+    """An UNSUBSCRIBE after the SUBSCRIBE that followed it would make the session deaf."""
+    async with at_a_desk() as desk:
+        desk.want(UNWATCH_CONVERSATION, "no more")
+        await desk.answer(0, BUSY)
+        desk.want(WATCH_CONVERSATION, "again")
+        await desk.write("a")
+        assert desk.wire.calls == ["no more", "a"], "writes do not wait for it"
+        assert (await desk.sent(lambda calls: len(calls) == 4))[2:] == ["no more", "again"]
+
+
+@pytest.mark.parametrize("is_writable", [True, False])
+async def test_what_the_registry_asked_is_forgotten_when_the_session_shows_another_token(
+    is_writable: bool,
+) -> None:
+    async with at_a_desk() as desk:
+        desk.want(WATCH_CONVERSATION, "refused")
+        await desk.answer(0, BUSY)
+        desk.requests.hold()
+        desk.requests.open(desk.wire, lambda: None)
+        desk.wire.is_writable = is_writable
+        desk.want(UNWATCH_CONVERSATION, "old")
+        desk.requests.hold()
+        desk.wire.is_writable = True
+        desk.requests.open(desk.wire, lambda: desk.want(WATCH_CONVERSATION, "new"))
+        assert desk.wire.calls == ["refused", *["old"] * is_writable, "new"]
+        assert "0 waiting, 1 sent, 0 resting" in repr(desk.requests)

@@ -1,6 +1,7 @@
 """One connection kept alive: when it opens, what it survives, how it ends."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -15,6 +16,7 @@ from rtflow.errors import (
 from rtflow.model.events import UpstreamRestarting
 from rtflow.model.params import Empty
 from rtflow.model.snapshots import ConnectionState
+from rtflow.testing import Clock
 from rtflow.testing.link import Link as Network
 from rtflow.wire.codec import MAX_SERVER_FRAME
 from rtflow.wire.endpoints import (
@@ -217,21 +219,25 @@ async def test_a_server_that_is_down_is_tried_until_it_is_up(scripted: ScriptedS
 
 
 async def test_a_half_open_connection_is_noticed_by_the_heartbeat(
-    scripted: ScriptedServer,
+    scripted: ScriptedServer, clock: Clock
 ) -> None:
-    heartbeat = Heartbeat(unheard=0.05, grace=0.05)
-    async with (
-        Network("127.0.0.1", scripted.port) as network,
-        Rig(network.url, heartbeat=heartbeat) as rig,
-    ):
+    """With the times of production: asked after 10 s of silence, given up after 5 s more."""
+    async with Network("127.0.0.1", scripted.port) as network, Rig(network.url) as rig:
         await rig.live()
-        await scripted.until(lambda: len(scripted.last.asked(PING)) >= 2)
+        for pings in (1, 2):
+            await clock.advance(10.1)
+            await scripted.until(lambda n=pings: len(scripted.last.asked(PING)) == n)
         assert rig.lives == 1  # it is answered: all is well
         network.stall(lose=True)
+        await clock.advance(12)
+        assert not rig.reasons
+        await clock.advance(4)
         await rig.until(lambda: bool(rig.reasons))
         network.resume()
         await rig.until(lambda: rig.lives == 2)
-    assert rig.reasons[0].startswith("no sign of life for 0.1")
+    silent = re.fullmatch(r"no sign of life for ([0-9.]+) s", rig.reasons[0])
+    assert silent is not None, rig.reasons
+    assert 15 <= float(silent[1]) < 17
 
 
 async def test_a_ping_goes_out_when_nothing_was_said_for_long(scripted: ScriptedServer) -> None:

@@ -1,11 +1,12 @@
 """10. Bounded: a slow consumer sees the newest snapshot; an abandoned iterator lets go."""
 
 import asyncio
+import gc
 
 import pytest
 
 import rtflow
-from rtflow.testing import Link, Recorder
+from rtflow.testing import Link, Recorder, until
 from rtflow.testing.plugin import OpenSession
 from tests.guarantees.conftest import Company
 
@@ -47,6 +48,22 @@ async def test_an_abandoned_iterator_lets_go(open_session: OpenSession, link: Li
         before = link.bytes_up
         break
     await link.until(lambda it: it.bytes_up > before)  # UNSUBSCRIBE
+
+
+async def test_an_iterator_that_is_found_by_the_garbage_collector_disturbs_nobody(
+    open_session: OpenSession,
+) -> None:
+    """The collector runs in the middle of anything, of our own doings too."""
+    session = await open_session("alice", linger=0)
+    values = aiter(session.conversation("lunch").unread)
+    assert await anext(values) == 0
+    circle: list[object] = [values]
+    circle.append(circle)
+    held = session.stats().resources
+    del values, circle
+    gc.collect()
+    assert session.stats().resources == held > 0, "not now"
+    await until(lambda: session.stats().resources == 0)
 
 
 async def test_a_closed_iterator_lets_go_and_ends(open_session: OpenSession, link: Link) -> None:

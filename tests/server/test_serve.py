@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import signal
+import socket
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -30,7 +32,7 @@ from tests.server.gateway.hosting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from starlette.types import Receive, Scope, Send
 
@@ -60,13 +62,32 @@ async def test_an_ipv6_host_is_that_alone() -> None:
             await asyncio.open_connection("127.0.0.1", address.port)
 
 
+@contextlib.contextmanager
+def port_of_our_own() -> Iterator[int]:
+    """A port that nobody else gets, on both loopback addresses. SO_REUSEADDR lets us listen there.
+
+    One that is free on one address may be somebody's on the other one.
+    """
+    while True:
+        with socket.socket() as four, socket.socket(socket.AF_INET6) as six:
+            for each in (four, six):
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            four.bind(("127.0.0.1", 0))
+            port = int(four.getsockname()[1])
+            with contextlib.suppress(OSError):
+                six.bind(("::1", port))
+                yield port
+                return
+
+
 @pytest.mark.parametrize(("host", "named"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
 async def test_a_taken_port_is_one_clear_line(host: str, named: str) -> None:
     app = App()
-    async with running(App(), host=host) as taken:
-        with pytest.raises(CannotListen) as refused:
-            async with running(app, port=taken.port):
-                pass
+    with port_of_our_own() as port:
+        async with running(App(), host=host, port=port) as taken:
+            with pytest.raises(CannotListen) as refused:
+                async with running(app, port=port):
+                    pass
     assert refused.value.errno == errno.EADDRINUSE
     assert str(refused.value) == (
         f"cannot listen on {named}:{taken.port}: another program has it; "

@@ -161,6 +161,13 @@ async def stop(it: Weather) -> None:
     await it.world.start()
 
 
+async def rotate(it: Weather) -> None:
+    """Let no token be good any more that was made so far."""
+    await it.world.running.terminate()
+    it.world.rotate()
+    await it.world.start()
+
+
 async def leap(it: Weather) -> None:
     """Let timers of clients come early: refreshes of tokens, lingers, pauses, heartbeats."""
     await it.world.clock.advance(it.random.uniform(1, 400))
@@ -183,4 +190,5 @@ FAULTS: dict[str, tuple[float, Fault]] = {
     "leap of the clock": (4, leap),
     "kill -9": (2.5, kill),
     "SIGTERM": (2.5, stop),
+    "rotated secret": (1.5, rotate),
 }

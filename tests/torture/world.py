@@ -19,7 +19,7 @@ from tests.end_to_end.stage import USERS, Scene
 
 __all__ = ["PULSE", "Metronome", "World"]
 
-SECRET = "the secret of the torture chamber"
+SECRET = "secret {} of the torture chamber, of more than 32 bytes"
 PULSE = "pulse"  # the metronome's conversation
 SETTINGS = {
     "token_leeway": 0,
@@ -39,18 +39,23 @@ class World(Scene):
     def __init__(self, database: Path, random: Random, clock: Clock) -> None:
         super().__init__(database)
         self.random, self.clock = random, clock
-        self.running = ServerProcess(database, secret=SECRET, settings=SETTINGS, patience=LONG)
+        self.secret = SECRET.format(0)
+        self.running = ServerProcess(database, secret=self.secret, settings=SETTINGS, patience=LONG)
         self.steps: list[Recorder[rtflow.ConnectionState]] = []
         self._has_begun = False
 
     def token(self, user: str) -> Token:
         """Return what makes tokens, each for a few seconds or minutes."""
-        return lambda: mint_token("demo", user, SECRET, expires=self.random.choice(LIFETIMES))
+        return lambda: mint_token("demo", user, self.secret, expires=self.random.choice(LIFETIMES))
+
+    def rotate(self) -> None:
+        """Let tokens be signed with another secret, by the next server too."""
+        self.secret = SECRET.format(self.random.randrange(2**32))
 
     async def start(self) -> None:
         """Start the server, or start it again."""
         if self._has_begun:
-            await self.running.restart()
+            await self.running.restart(secret=self.secret)
         else:
             self._has_begun = True
             await self._server.enter_async_context(self.running)

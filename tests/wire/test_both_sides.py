@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from rtflow.errors import NotFound, RequestRefused, Unauthorized
+from rtflow.errors import NotFound, RequestRefused, TooManyRequests, Unauthorized
 from rtflow.model.events import Event, SessionExpiredEvent
 from rtflow.model.params import CreateUser, Empty, GetConversation, Renew, UserIds
 from rtflow.wire import client, codec, endpoints, server
@@ -273,3 +273,39 @@ def test_events_survive_the_wire(happened: list[Event]) -> None:
     frame = codec.encode_publish(1, [codec.encode(event) for event in happened])
     understood = client.ClientProtocol().receive(frame)
     assert understood == client.Published(tuple(happened))
+
+
+def refusals(s: server.ServerProtocol, messages: list[bytes]) -> list[int]:
+    """Hand messages to the server; return which it has refused by itself."""
+    return [seq for seq, message in enumerate(messages) if s.receive(message) is None]
+
+
+def test_what_was_asked_in_ignorance_of_a_refusal_does_not_overtake_it() -> None:
+    c, s = ready()
+    busy = TooManyRequests("TOO_BUSY")
+    first, *_ = [c.call(endpoints.GET_USERS, (), UserIds(ids=(id,))) for id in "abc"]
+    one, *others = c.data_to_send()
+    assert s.receive(one) is not None
+    s.refuse(first, busy)
+    assert refusals(s, others) == [0, 1]
+    c.call(endpoints.PING, (), Empty())
+    assert refusals(s, c.data_to_send()) == [], "about the session is something else"
+    c.forget(first)  # also when nobody waits for it any more
+    heard = exchange(c, s)
+    assert [it.error is not None for it in heard if isinstance(it, client.Answer)] == [True] * 2
+    again = c.call(endpoints.GET_USERS, (), UserIds(ids=("a",)))
+    c.call(endpoints.GET_USERS, (), UserIds(ids=("b",)))
+    both = c.data_to_send()
+    assert refusals(s, both) == []
+    s.refuse(again, busy)
+    c.call(endpoints.GET_USERS, (), UserIds(ids=("c",)))
+    assert refusals(s, c.data_to_send()) == [0], "it knows an older one only"
+
+
+@pytest.mark.parametrize("headers", ["", ",{}", ',{"rtflow-refused":7}', ',{"rtflow-refused":"x"}'])
+def test_a_client_that_says_nothing_of_refusals_is_taken_as_it_comes(headers: str) -> None:
+    s = server.ServerProtocol()
+    s.accept()
+    s.refuse(7, TooManyRequests("TOO_BUSY"))
+    message = f'[8,"GET","/users",{{"ids":["a"]}}{headers}]'
+    assert s.receive(message) is not None

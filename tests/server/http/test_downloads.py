@@ -1,6 +1,5 @@
 """Downloads: how what people upload is served, so that it can do no harm."""
 
-import asyncio
 import shutil
 from pathlib import Path
 
@@ -8,9 +7,10 @@ import pytest
 
 from rtflow.server import Settings
 from rtflow.server.http import downloads
+from rtflow.testing import until
 from tests.server.http.conftest import Login
 from tests.server.http.uploading import FILES, PNG, kept, sent, spoken, upload
-from tests.server.raw import SOON, RawClient
+from tests.server.raw import RawClient
 
 
 @pytest.fixture
@@ -110,7 +110,5 @@ class TestALargeFile:
         path = f"{FILES}/{response.json()['fileToken']}/a"
         async with spoken(url, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()) as raw:
             # the reader takes 128 KiB and then leaves the rest where it is
-            async with asyncio.timeout(SOON):
-                while "without completing response" not in caplog.text:
-                    await login("").get("/healthz")
+            await until(lambda: "without completing response" in caplog.text, timeout=30)
             assert len(await raw.reader.read()) < size

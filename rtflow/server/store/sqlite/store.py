@@ -163,7 +163,7 @@ class SqliteStore:
         elif len(self._waiting) >= MOST_WAITING:
             self.figures.crowded_out += 1
             crowded = TooManyRequests("TOO_BUSY", "too many writes are waiting; try again later")
-            self._loop.call_soon(settle, crowded)
+            settle(crowded)  # not later: what its caller asks after it must not overtake it
         else:
             self._waiting.append((command, settle))
             if self._state is State.IDLE:
