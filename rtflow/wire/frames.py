@@ -5,7 +5,8 @@
     publish   server → client   [pubSeq, "PUBLISH", event, ...]
     ack       client → server   [pubSeq, "ACK"]
 
-`data` stays `Raw` until its type is known.
+`data` stays `Raw` until its type is known. Requests and responses are decoded in one go, as arrays;
+what does not fit is looked at part by part (codec.py).
 """
 
 from typing import TypeAlias
@@ -23,19 +24,19 @@ class Frame(Struct, frozen=True, gc=False):
     seq: int
 
 
-class Request(Frame, frozen=True):
+class Request(Frame, frozen=True, array_like=True):
     """A client asks for something; `seq` starts at 0."""
 
     method: str
     path: str
-    data: Raw
+    data: Raw = Raw(b"{}")
 
 
-class Response(Frame, frozen=True):
+class Response(Frame, frozen=True, array_like=True):
     """The answer to the request with the same `seq`. Only 200 is success."""
 
     status: int
-    data: Raw
+    data: Raw = Raw(b"{}")
 
 
 class Publish(Frame, frozen=True):

@@ -30,6 +30,8 @@ FULL_FRAME: Final = 256 * 1024  # bytes of events after which a new PUBLISH is b
 class State(Enum):
     """Whether the client has shown who it is."""
 
+    __hash__ = object.__hash__  # as that of Kind
+
     OPEN = "not authenticated"
     READY = "authenticated"
 
