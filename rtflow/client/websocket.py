@@ -13,13 +13,14 @@ of the loop leaves in one write: at 16 requests in flight that is 1.4 times as m
 CPU time, for a lone one no difference. `is_writable` tells when to hold requests back, and a
 server that leaves `MOST_UNREAD` bytes unread is given up.
 
-Whole text messages are cut out by ourselves (rtflow.wire.cutting). Every other frame and the
-handshake are for `websockets`.
+Whole text messages are cut out, and made, by ourselves (rtflow.wire.cutting). Every other frame and
+the handshake are for `websockets`.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from os import urandom
 from typing import Final, Protocol, cast
 
 from websockets.client import ClientProtocol
@@ -31,7 +32,12 @@ from websockets.uri import WebSocketURI, parse_uri
 from rtflow.client.address import tls
 from rtflow.client.reasons import reason_of
 from rtflow.wire.codec import MAX_SERVER_FRAME
-from rtflow.wire.cutting import Cutter
+from rtflow.wire.cutting import Cutter, text_frame
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # there is no wheel for this machine
+    from websockets.utils import apply_mask
 
 __all__ = ["Lost", "Socket", "open_socket"]
 
@@ -94,7 +100,8 @@ class WebSocket(asyncio.Protocol):
         self._is_cutting = False  # else all that comes is for `websockets`
         self._reading = False
         self._writing: asyncio.Handle | None = None
-        self._unwritten = 0
+        self._frames: list[bytes] = []  # to be written
+        self._unwritten = 0  # bytes of them
         self._is_over = False
         self.is_writable = True
         self.heard_at = self.said_at = self._loop.time()
@@ -150,7 +157,8 @@ class WebSocket(asyncio.Protocol):
         if self._is_over or self._protocol.state is not State.OPEN:
             return
         for message in messages:
-            self._protocol.send_text(message)
+            key = urandom(4)  # what others made of a message must not be foreseen (RFC 6455, 10.3)
+            self._frames.append(text_frame(apply_mask(message, key), key))
             self._unwritten += len(message)
         if self._unwritten > WRITTEN_AT_ONCE:  # or `is_writable` would learn of it too late
             self._write()
@@ -206,7 +214,8 @@ class WebSocket(asyncio.Protocol):
             self._writing.cancel()
             self._writing = None
         self._unwritten = 0
-        data = self._protocol.data_to_send()
+        data = [*self._frames, *self._protocol.data_to_send()]  # a farewell comes last
+        self._frames.clear()
         if not data or self._transport is None or self._transport.is_closing():
             return
         self.said_at = self._loop.time()

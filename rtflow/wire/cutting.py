@@ -1,8 +1,9 @@
-"""Cutting: whole text messages out of the bytes of one websocket, a few lines of RFC 6455, 5.2.
+"""Cutting: whole text messages out of the bytes of one websocket, and into them: a few lines of
+RFC 6455, 5.2.
 
-Nearly all frames are whole text messages. The generators of `websockets` would take most of the
-time of such a frame, so these are cut out here. Every other frame (control, fragments, faults) is
-passed on to `websockets`, whole, and it says how to go on.
+Nearly all frames are whole text messages. `websockets` would take most of the time of such a frame,
+with its generators, so these are cut out, and made, here. Every other frame (control, fragments,
+faults) is passed on to `websockets`, whole, and it says how to go on.
 
 Not here: the handshake, and sockets. Invariant: what is taken and what is passed on are, in this
 order, all bytes that came; nothing is, while `is_held`.
@@ -11,10 +12,20 @@ order, all bytes that came; nothing is, while `is_held`.
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["Cutter"]
+__all__ = ["Cutter", "text_frame"]
 
 WHOLE_TEXT: Final = 0x81  # the first byte of a text frame that is not a fragment
 MASKED: Final = 0x80  # of the second byte
+
+
+def text_frame(payload: bytes, key: bytes = b"") -> bytes:
+    """Frame a text message. What a client sends has a key, with which it is masked already."""
+    size, mask = len(payload), MASKED if key else 0
+    if size < 126:
+        return bytes((WHOLE_TEXT, mask | size)) + key + payload
+    if size < 0x10000:
+        return bytes((WHOLE_TEXT, mask | 126)) + size.to_bytes(2) + key + payload
+    return bytes((WHOLE_TEXT, mask | 127)) + size.to_bytes(8) + key + payload
 
 
 class Cutter:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.utils import apply_mask
 
-from rtflow.wire.cutting import Cutter
+from rtflow.wire.cutting import Cutter, text_frame
 
 MOST = 70_000
 SIZES = st.sampled_from([0, 1, 125, 126, 65_535, 65_536, MOST])
@@ -95,3 +95,13 @@ def test_nothing_leaves_a_cutter_that_is_held() -> None:
     reader.cutter.is_held = False
     reader.cutter.cut(b"")
     assert [text for _, text in reader.got] == [b"a", b"b", b"c", b"d"]
+
+
+@given(size=SIZES, key=st.sampled_from([b"", b"keys"]))
+def test_what_is_framed_is_cut_out_again(size: int, key: bytes) -> None:
+    reader, payload = Reader(is_server=bool(key)), b"x" * size
+    frame = text_frame(apply_mask(payload, key) if key else payload, key)
+    if not key:
+        assert frame == framed(Opcode.TEXT, payload)
+    reader.cutter.cut(frame)
+    assert reader.got == [("text", payload)]

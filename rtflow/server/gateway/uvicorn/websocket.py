@@ -24,7 +24,7 @@ from websockets.protocol import OPEN
 
 from rtflow.server.gateway.transport import EXTENSION, SILENT
 from rtflow.server.gateway.uvicorn.leash import LOGGER, Leash
-from rtflow.wire.cutting import Cutter
+from rtflow.wire.cutting import Cutter, text_frame
 
 try:
     from websockets.speedups import apply_mask
@@ -47,19 +47,6 @@ __all__ = ["WebSocketProtocol"]
 
 MOST_FRAGMENTS = 1_024  # of one message; clients send theirs whole
 END_OF_HEAD = b"\r\n\r\n"
-
-
-def text_frame(data: bytes) -> bytes:
-    """Frame a text message (RFC 6455, 5.2) without extensions, as config.py negotiates none.
-
-    An eighth of what `conn.send_text` costs (0.2 for 1.9 µs), which keeps no state that matters.
-    """
-    size = len(data)
-    if size < 126:
-        return bytes((0x81, size)) + data
-    if size < 0x10000:
-        return b"\x81\x7e" + size.to_bytes(2) + data
-    return b"\x81\x7f" + size.to_bytes(8) + data
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
