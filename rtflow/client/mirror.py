@@ -151,10 +151,13 @@ class Mirror:
             )  # it is being read, perhaps for a write of mine
         if (ask := view.ask) is None:
             return await self._read_as_if_watched(view)
-        outcome = await self._outcome(ask)
-        if isinstance(outcome, RtflowError) and not isinstance(outcome, NotFound | Forbidden):
-            raise outcome
-        value = view.answer(None if isinstance(outcome, RtflowError) else outcome)
+        outcome: Outcome
+        try:
+            outcome = await self.link.ask(ask.endpoint, ask.ids, ask.params)
+            value = view.answer(outcome)
+        except (NotFound, Forbidden) as exc:
+            outcome = exc
+            value = view.answer(None)
         return await self._read_as_if_watched(view, ask, outcome) if value is UNSET else value
 
     async def side(self, id: str) -> Conversation | None:

@@ -24,6 +24,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
+from rtflow.client.deadlines import Deadlines
 from rtflow.client.held import Held, rest_after
 from rtflow.client.slot import Slot
 from rtflow.client.stats import Counts
@@ -89,6 +90,7 @@ class Requests:
         self._resting = dict[int, Slot]()
         self._writes = Held(self._let_go, chance)
         self._watches = Held(self._let_go, chance)  # what the registry asks
+        self._deadlines = Deadlines(_time_out)
         self._wire: Wire | None = None
         self._is_open = False
         self._flush: asyncio.Handle | None = None
@@ -111,11 +113,10 @@ class Requests:
         Raises what became of it, `RequestTimedOut` after `seconds`, `TooManyRequests` when too many
         wait for the link already.
         """
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
+        future = asyncio.get_running_loop().create_future()
         slot = Slot(next(self._numbers), endpoint, ids, params, future)
         self._submit(slot)
-        timer = loop.call_later(seconds, _time_out, future)
+        self._deadlines.enter(future, seconds)
         try:
             return await future
         except _TimedOut:
@@ -129,7 +130,7 @@ class Requests:
                 future.exception()  # seen: it came in the turn in which the caller left
             raise
         finally:
-            timer.cancel()
+            self._deadlines.leave(future, seconds)
             self._drop(slot)
 
     def ask_soon(
@@ -277,6 +278,7 @@ class Requests:
     def close(self, error: SessionClosed) -> None:
         """Fail everybody who waits, forget the rest."""
         self.hold()
+        self._deadlines.end()
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None

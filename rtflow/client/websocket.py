@@ -13,14 +13,14 @@ of the loop leaves in one write: at 16 requests in flight that is 1.4 times as m
 CPU time, for a lone one no difference. `is_writable` tells when to hold requests back, and a
 server that leaves `MOST_UNREAD` bytes unread is given up.
 
-Nearly all frames are whole text messages. Those are cut out here, a few lines of RFC 6455; the
-generators of `websockets` would take most of the time of a PUBLISH. Every other frame (control,
-fragments, faults) and the handshake are for `websockets`, which sees whole frames only.
+Whole text messages are cut out, and made, by ourselves (rtflow.wire.cutting). Every other frame and
+the handshake are for `websockets`.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from os import urandom
 from typing import Final, Protocol, cast
 
 from websockets.client import ClientProtocol
@@ -32,6 +32,12 @@ from websockets.uri import WebSocketURI, parse_uri
 from rtflow.client.address import tls
 from rtflow.client.reasons import reason_of
 from rtflow.wire.codec import MAX_SERVER_FRAME
+from rtflow.wire.cutting import Cutter, text_frame
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # there is no wheel for this machine
+    from websockets.utils import apply_mask
 
 __all__ = ["Lost", "Socket", "open_socket"]
 
@@ -39,7 +45,6 @@ LONGEST_RETRY_AFTER: Final = 600.0  # seconds
 MOST_UNREAD: Final = 8 * 1024 * 1024  # bytes
 WRITTEN_AT_ONCE: Final = 64 * 1024  # bytes
 FAREWELL: Final = 1.0  # seconds for the closing handshake
-WHOLE_TEXT: Final = 0x81  # the first byte of a text frame that is not a fragment
 CONTROL: Final = frozenset({Opcode.PING, Opcode.PONG, Opcode.CLOSE})
 
 mute = logging.Logger("websockets, whose debug lines would show tokens", logging.CRITICAL + 1)
@@ -91,11 +96,12 @@ class WebSocket(asyncio.Protocol):
         self._take, self._resumed, self._lost = take, resumed, lost
         self._transport: asyncio.Transport | None = None
         self._parts: list[bytes | bytearray] = []  # of a fragmented message
-        self._unread = bytearray()  # the beginning of a frame
-        self._is_between_frames = False  # so `_read` may cut them; `websockets` sees whole ones
+        self._cutter = Cutter(take, self._parse, most=MAX_SERVER_FRAME)
+        self._is_cutting = False  # else all that comes is for `websockets`
         self._reading = False
         self._writing: asyncio.Handle | None = None
-        self._unwritten = 0
+        self._frames: list[bytes] = []  # to be written
+        self._unwritten = 0  # bytes of them
         self._is_over = False
         self.is_writable = True
         self.heard_at = self.said_at = self._loop.time()
@@ -117,8 +123,8 @@ class WebSocket(asyncio.Protocol):
         self.heard_at = self._loop.time()
         self._reading = True
         try:
-            if self._is_between_frames:
-                self._read(data)
+            if self._is_cutting:
+                self._cutter.cut(data)
             else:
                 self._parse(data)
         finally:
@@ -151,7 +157,8 @@ class WebSocket(asyncio.Protocol):
         if self._is_over or self._protocol.state is not State.OPEN:
             return
         for message in messages:
-            self._protocol.send_text(message)
+            key = urandom(4)  # what others made of a message must not be foreseen (RFC 6455, 10.3)
+            self._frames.append(text_frame(apply_mask(message, key), key))
             self._unwritten += len(message)
         if self._unwritten > WRITTEN_AT_ONCE:  # or `is_writable` would learn of it too late
             self._write()
@@ -164,7 +171,7 @@ class WebSocket(asyncio.Protocol):
         self._end(Lost(reason))
 
     async def close(self) -> None:
-        self._is_over = True
+        self._is_over = self._cutter.is_held = True
         if self._transport is None:
             return
         try:
@@ -181,34 +188,13 @@ class WebSocket(asyncio.Protocol):
 
     # Inside
 
-    def _read(self, data: bytes) -> None:
-        """Take whole text messages at once and leave other frames to `websockets`, each whole."""
-        buffer: bytes | bytearray = data
-        if self._unread:
-            self._unread += data
-            buffer = self._unread
-        start = 0
-        while len(buffer) - start >= 2 and self._protocol.state is State.OPEN and not self._is_over:
-            begin, stop = payload_at(buffer, start)
-            is_allowed = stop - begin <= MAX_SERVER_FRAME and buffer[start + 1] < 128  # not masked
-            is_alone = self._protocol.current_size is None  # not in the middle of fragments
-            if stop > len(buffer) and is_allowed:
-                break  # it is not all there
-            if buffer[start] == WHOLE_TEXT and is_allowed and is_alone:
-                self._take(bytes(buffer[begin:stop]))
-            else:
-                self._parse(bytes(buffer[start:stop]))
-            start = stop
-        if buffer is data:
-            self._unread += data[start:]
-        else:
-            del self._unread[:start]
-
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> bool:
+        """Let `websockets` read; return whether a text frame may follow that is a message."""
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
                 self._take_frame(event)
+        return self._protocol.state is State.OPEN and self._protocol.current_size is None
 
     def _take_frame(self, frame: Frame) -> None:
         if frame.opcode in CONTROL or self._is_over:
@@ -228,7 +214,8 @@ class WebSocket(asyncio.Protocol):
             self._writing.cancel()
             self._writing = None
         self._unwritten = 0
-        data = self._protocol.data_to_send()
+        data = [*self._frames, *self._protocol.data_to_send()]  # a farewell comes last
+        self._frames.clear()
         if not data or self._transport is None or self._transport.is_closing():
             return
         self.said_at = self._loop.time()
@@ -239,7 +226,8 @@ class WebSocket(asyncio.Protocol):
 
     def _judge_handshake(self, data: bytes) -> None:
         if self._protocol.state is State.OPEN:
-            self._is_between_frames = 0 <= data.find(b"\r\n\r\n") == len(data) - 4
+            head = data.find(b"\r\n\r\n")
+            self._is_cutting = 0 <= head == len(data) - 4  # no frame has begun
             self.opened.set_result(None)
         elif self._protocol.handshake_exc is not None:
             self._end(_refusal(self._protocol.handshake_exc))
@@ -256,24 +244,12 @@ class WebSocket(asyncio.Protocol):
     def _end(self, lost: Lost) -> None:
         if self._is_over:
             return
-        self._is_over = True
+        self._is_over = self._cutter.is_held = True
         if self.opened.done():
             self._lost(lost.reason)
         else:
             self.opened.set_exception(lost)
             self.opened.exception()  # whoever opened it may have left: then nobody need know
-
-
-def payload_at(buffer: bytes | bytearray, start: int) -> tuple[int, int]:
-    """Return where the payload of the frame at `start` begins and where it ends (RFC 6455, 5.2).
-
-    Its first two bytes must be there. Both places may be beyond the buffer.
-    """
-    begin, length = start + 2, buffer[start + 1] & 127
-    if length >= 126:
-        begin += 2 if length == 126 else 8
-        length = int.from_bytes(buffer[start + 2 : begin], "big")
-    return begin, begin + length
 
 
 async def open_socket(

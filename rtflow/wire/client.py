@@ -32,6 +32,8 @@ _problem = codec.decoder(Problem)
 class State(Enum):
     """What may be asked now."""
 
+    __hash__ = object.__hash__  # as that of Kind
+
     OPEN = "not authenticated"
     RENEWING = "authenticating"
     READY = "ready"

@@ -1,6 +1,7 @@
 """Bytes to frames and back, paths, and limits. The only place in the library with JSON.
 
-A frame is cut into raw parts first and each part is decoded once its type is known, so an event of
+A request or a response is read in one go, a quarter of the cost. What is not as it should be, and
+events, are cut into raw parts first and each part is decoded once its type is known, so an event of
 an unknown type costs only itself. Whatever cannot be read is an `InvalidFrame` that names the
 place.
 """
@@ -15,7 +16,7 @@ from msgspec import Raw, Struct
 
 from rtflow.errors import InvalidFrame
 from rtflow.model.events import Event
-from rtflow.wire.frames import Ack, FromClient, FromServer, Publish, Request, Response
+from rtflow.wire.frames import Ack, FromClient, FromServer, Headers, Publish, Request, Response
 
 __all__ = [
     "EMPTY",
@@ -37,12 +38,15 @@ __all__ = [
 MAX_FRAME: Final = 1024 * 1024  # bytes that a client may send
 MAX_SERVER_FRAME: Final = 16 * MAX_FRAME  # bytes that a server may: a page of the longest messages
 MAX_SEQ: Final = 2**53 - 1  # what a JavaScript number holds
-LONGEST_SEQ: Final = 17  # characters
 MAX_PATH: Final = 8_192  # characters, percent-encoded: three ids of 255 in UTF-8 fit
+PUBLISH: Final = b'"PUBLISH"'
 EMPTY: Final = Raw(b"{}")
 UNREADABLE: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
 
+LONGEST_START: Final = 32  # characters that the first two elements of a frame are
+
 T = TypeVar("T")
+F = TypeVar("F", Request, Response)
 decoder = msgspec.json.Decoder
 """Make a decoder for a type, once, at import."""
 
@@ -51,15 +55,13 @@ class _Tag(Struct):
     type: str
 
 
-class _Headers(Struct):
-    refused: str = msgspec.field(default="", name="rtflow-refused")
-
-
+_request = msgspec.json.Decoder(Request)
+_response = msgspec.json.Decoder(Response)
 _cut = msgspec.json.Decoder(list[Raw])
 _int = msgspec.json.Decoder(int)
 _str = msgspec.json.Decoder(str)
 _tag = msgspec.json.Decoder(_Tag)
-_headers = msgspec.json.Decoder(_Headers)
+_headers = msgspec.json.Decoder(Headers)
 _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
@@ -76,6 +78,9 @@ def decode_part(decoder: "msgspec.json.Decoder[T]", raw: Raw | bytes, where: str
 
 def decode_client_frame(message: bytes | str) -> FromClient:
     """Read what a client sent. Raises `InvalidFrame`, with the request's `seq` if readable."""
+    frame = _at_once(_request, message, MAX_FRAME)
+    if frame is not None and frame.method != "ACK" and len(frame.path) <= MAX_PATH:
+        return frame
     parts = _parts(message, MAX_FRAME)
     if len(parts) < 2:
         raise InvalidFrame(f"a frame has at least 2 elements, not {len(parts)}")
@@ -88,33 +93,48 @@ def decode_client_frame(message: bytes | str) -> FromClient:
     path = _text(parts[2], "$[2]", seq)
     if len(path) > MAX_PATH:
         raise InvalidFrame(f"a path has at most {MAX_PATH} characters", "$[2]", seq)
-    if len(parts) < 5 or bytes(parts[4]) == b"{}":
-        return Request(seq, method, path, parts[3] if len(parts) > 3 else EMPTY)
-    return Request(seq, method, path, parts[3], _refused(parts[4]))
+    data = parts[3] if len(parts) > 3 else EMPTY
+    headers = _headers_in(parts[4]) if len(parts) > 4 else Headers()
+    return Request(seq, method, path, data, headers)
 
 
-def _refused(headers: Raw) -> int | None:
-    """Read what a client says of refusals in the headers; whatever else is there is not for us."""
+def _headers_in(part: Raw) -> Headers:
     try:
-        said = _headers.decode(headers).refused
+        return _headers.decode(part)
     except UNREADABLE:
-        return None
-    return int(said) if said.isdecimal() and len(said) < LONGEST_SEQ else None
+        return Headers()  # no request is lost for them
 
 
 def decode_server_frame(message: bytes | str) -> FromServer:
     """Read what a server sent. Raises `InvalidFrame`. Events of unknown types are left out."""
+    if isinstance(message, str) or PUBLISH not in message[:LONGEST_START]:  # else it is in vain
+        frame = _at_once(_response, message, MAX_SERVER_FRAME, lowest=-1)
+        if frame is not None:
+            return frame
     parts = _parts(message, MAX_SERVER_FRAME)
     if len(parts) < 2:
         raise InvalidFrame(f"a frame has at least 2 elements, not {len(parts)}")
     seq = _seq(parts[0], lowest=-1)  # -1 answers a frame whose number the server could not read
-    if bytes(parts[1]) == b'"PUBLISH"':
+    if bytes(parts[1]) == PUBLISH:
         return Publish(seq, tuple(_events(parts[2:])))
     try:
         status = _int.decode(parts[1])
     except UNREADABLE as exc:
         raise InvalidFrame(*_why(exc, "$[1]"), seq) from exc
     return Response(seq, status, parts[2] if len(parts) > 2 else EMPTY)
+
+
+def _at_once(
+    decoder: "msgspec.json.Decoder[F]", message: bytes | str, most: int, lowest: int = 0
+) -> F | None:
+    """Return the frame if nothing is wrong with it at first sight."""
+    if len(message) > most:
+        return None
+    try:
+        frame = decoder.decode(message)
+    except UNREADABLE:
+        return None
+    return frame if lowest <= frame.seq <= MAX_SEQ else None
 
 
 def _events(parts: Sequence[Raw]) -> Iterable[Event]:

@@ -61,6 +61,8 @@ R = TypeVar("R")
 class Kind(Enum):
     """What a request does to the server."""
 
+    __hash__ = object.__hash__  # members are single; that of Enum is slow, and asked by each frame
+
     READ = "read"
     WRITE = "write"
     WATCH = "watch"  # SUBSCRIBE and UNSUBSCRIBE

@@ -41,6 +41,8 @@ BEHIND: Final = TooManyRequests(
 class State(Enum):
     """Whether the client has shown who it is."""
 
+    __hash__ = object.__hash__  # as that of Kind
+
     OPEN = "not authenticated"
     READY = "authenticated"
 

@@ -7,10 +7,10 @@ back a message costs the same however many have replied to it.
 Not here: saying something and taking it back (saying.py), reacting to it (reactions.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, UnsetType
 
 from rtflow.errors import NotFound
 from rtflow.model.content import Block
@@ -26,7 +26,11 @@ from rtflow.server.store.interface import Steps, one, rows
 from rtflow.wire.codec import decoder
 
 __all__ = [
+    "LAST_COLUMNS",
+    "LAST_OF_C",
+    "LastRow",
     "MessageRow",
+    "last_message",
     "last_messages",
     "message",
     "message_row",
@@ -46,12 +50,16 @@ PAGE: Final = (
 )
 BY_IDS: Final = f"SELECT {COLUMNS} FROM messages m WHERE m.id IN ({{ids}})"
 ONE: Final = f"SELECT {COLUMNS} FROM messages m WHERE m.id = ?1 AND m.conversation_id = ?2"
-LAST: Final = (
-    f"SELECT {COLUMNS}, c.id, u.id, u.name, u.role, u.custom, u.locale, u.photo_url,"
-    " u.welcome_message FROM conversations c"
-    " JOIN messages m ON m.conversation_id = c.id AND m.created_at = c.last_message_at"
+LAST_COLUMNS: Final = (
+    f"{COLUMNS}, c.id, u.id, u.name, u.role, u.custom, u.locale, u.photo_url, u.welcome_message"
+)
+LAST_OF_C: Final = (
+    " LEFT JOIN messages m ON m.conversation_id = c.id AND m.created_at = c.last_message_at"
     " LEFT JOIN users u ON u.id = m.sender_id"
-    " WHERE c.id IN ({ids})"
+)
+LAST: Final = (
+    f"SELECT {LAST_COLUMNS} FROM conversations c {LAST_OF_C}"
+    " WHERE c.id IN ({ids}) AND m.id IS NOT NULL"
 )
 
 _texts = decoder(dict[str, str])
@@ -99,12 +107,15 @@ def messages_by_ids(reader: str, ids: Sequence[str]) -> Steps[dict[str, Message]
 
 def last_messages(reader: str, conversation_ids: Sequence[str]) -> Steps[dict[str, Message]]:
     """Return the newest message of each of these conversations that has one, with its sender."""
-    found = yield from rows_among(_LastRow, LAST, ids=conversation_ids)
+    found = yield from rows_among(LastRow, LAST, ids=conversation_ids)
     seen = yield from _seen_by(reader, found)
-    return {
-        row.conversation_id: structs.replace(it, sender=row.sender())
-        for row, it in zip(found, seen, strict=True)
-    }
+    return {row.conversation_id: it for row, it in zip(found, seen, strict=True)}
+
+
+def last_message(reader: str, row: "LastRow") -> Steps[Message]:
+    """Return the newest message of a conversation, with its sender."""
+    (seen,) = yield from _seen_by(reader, [row])
+    return seen
 
 
 def message_row(conversation_id: str, message_id: str) -> Steps["MessageRow"]:
@@ -135,7 +146,7 @@ class MessageRow(Struct, frozen=True):
     content: str
     reactions: str
 
-    def message(self, own: frozenset[str] = frozenset()) -> Message:
+    def message(self, own: Collection[str] = ()) -> Message:
         """Return the message as somebody sees it who has added these emoji to it."""
         return Message(
             id=self.id,
@@ -148,10 +159,17 @@ class MessageRow(Struct, frozen=True):
             origin=self.origin,
             content=_content.decode(self.content),
             reactions=summaries(self.reactions, own),
+            sender=self.sender(),
         )
 
+    def sender(self) -> User | UnsetType | None:
+        """Return who has said it, if that was asked for."""
+        return UNSET
 
-class _LastRow(MessageRow, frozen=True):
+
+class LastRow(MessageRow, frozen=True):
+    """`LAST_COLUMNS`, in their order. All of them are null where there is no message."""
+
     conversation_id: str
     user_id: str | None  # null: the sender is gone, and so are the columns below
     name: str
@@ -162,6 +180,7 @@ class _LastRow(MessageRow, frozen=True):
     welcome_message: str | None
 
     def sender(self) -> User | None:
+        """Return who has said it; None: he is gone."""
         if self.user_id is None:
             return None
         row = UserRow(
@@ -178,5 +197,8 @@ class _LastRow(MessageRow, frozen=True):
 
 def _seen_by(reader: str, found: Sequence[MessageRow]) -> Steps[list[Message]]:
     """Return messages as somebody sees them, in the same order."""
-    own = yield from own_emoji(reader, [row.id for row in found if row.reactions != NONE])
-    return [row.message(own.get(row.id, frozenset())) for row in found]
+    reacted = [row.id for row in found if row.reactions != NONE]
+    if not reacted:
+        return [row.message() for row in found]
+    own = yield from own_emoji(reader, reacted)
+    return [row.message(own.get(row.id, ())) for row in found]

@@ -8,18 +8,24 @@ reading.py, participants.py).
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 from msgspec.json import Decoder
 
-from rtflow.model.entities import Access, Conversation, Notify, Page
+from rtflow.model.entities import Access, Conversation, Message, Notify, Page
 from rtflow.model.events import SideDiff
 from rtflow.model.filters import ALL, Filter, alternatives, matches
 from rtflow.model.params import ConversationPage, Expand
 from rtflow.server.domain.activity import ACTIVITY, PAGE, UNREAD, UNREAD_PAGE
 from rtflow.server.domain.many import rows_among
-from rtflow.server.domain.messages import last_messages
+from rtflow.server.domain.messages import (
+    LAST_COLUMNS,
+    LAST_OF_C,
+    LastRow,
+    last_message,
+    last_messages,
+)
 from rtflow.server.domain.paging import LATEST, Position, Time, place, resume
 from rtflow.server.domain.permissions import Standing, may_see_conversation, require
 from rtflow.server.domain.users import must_exist
@@ -44,6 +50,11 @@ SIDE: Final = (
 )
 SIDE_OF: Final = (
     f"SELECT {SIDE} FROM participants p JOIN conversations c ON c.id = p.conversation_id"
+    " WHERE p.conversation_id = ?1 AND p.user_id = ?2"
+)
+SIDE_WITH_LAST: Final = (
+    f"SELECT {SIDE}, {LAST_COLUMNS} FROM participants p"
+    f" JOIN conversations c ON c.id = p.conversation_id {LAST_OF_C}"
     " WHERE p.conversation_id = ?1 AND p.user_id = ?2"
 )
 SIDES: Final = (  # first which conversations, with little in hand, then all of those
@@ -76,10 +87,16 @@ _after = decoder(After)
 
 def conversation(actor: str, conversation_id: str, expand: Expand = ()) -> Steps[Conversation]:
     """Return a conversation as the actor sees it. Refuses if he does not."""
-    side = yield from side_of(actor, conversation_id)
-    require(may_see_conversation(Standing.inside(side.access) if side else Standing.STRANGER))
-    assert side is not None, "who may see it is inside"
-    return (yield from _expanded(actor, [side], expand))[0]
+    if "lastMessage" in expand:  # the most frequent of all reads: one statement
+        both = yield from one(_side_and_last, SIDE_WITH_LAST, conversation_id, actor)
+        row, last = both or (None, None)
+    else:
+        row, last = (yield from one(_SideRow, SIDE_OF, conversation_id, actor)), None
+    require(may_see_conversation(Standing.inside(row.access) if row else Standing.STRANGER))
+    assert row is not None, "who may see it is inside"
+    if "lastMessage" not in expand:
+        return row.conversation()
+    return row.conversation((yield from last_message(actor, last)) if last else None)
 
 
 def side_of(user_id: str, conversation_id: str) -> Steps[Conversation | None]:
@@ -155,7 +172,7 @@ class _SideRow(Struct, frozen=True):
     access: Access
     notify: str
 
-    def conversation(self) -> Conversation:
+    def conversation(self, last: Message | UnsetType | None = UNSET) -> Conversation:
         return Conversation(
             id=self.id,
             subject=self.subject,
@@ -171,7 +188,17 @@ class _SideRow(Struct, frozen=True):
             everyone_read_until=self.everyone_read_until,
             access=self.access,
             notify=_notify.decode(self.notify),
+            last_message=last,
         )
+
+
+def _side_and_last(*columns: Any) -> tuple[_SideRow, LastRow | None]:  # Any: SQLite's own types
+    """Make what `SIDE_WITH_LAST` finds: a conversation, and its last message if there is one."""
+    mine, last = columns[:SIDE_WIDTH], columns[SIDE_WIDTH:]
+    return _SideRow(*mine), None if last[0] is None else LastRow(*last)
+
+
+SIDE_WIDTH: Final = len(_SideRow.__struct_fields__)
 
 
 class _MarkRow(Struct, frozen=True):

@@ -2,10 +2,10 @@
 
     <where the app is mounted>/public_api/v1/{app}/realtime/{user}
 
-It reads in the host's own task. Under our own host nothing else runs for a connection; under
-another one a second task writes (outlet.py). Our own host also notices a client that is gone
-without a word; of another one that is not known, so there a client has to say something from time
-to time, as clients do.
+Under our own host a connection has one task, which waits for its end: messages are handed over as
+they come, and frames are written without waiting. Under another one that task reads, and a second
+one writes (outlet.py). Our own host also notices a client that is gone without a word; of another
+one that is not known, so there a client has to say something from time to time, as clients do.
 
 Not here: what a client says (peer.py), tokens (session.py).
 Invariant: when the callable returns, nothing of its connection is left.
@@ -24,7 +24,7 @@ from rtflow.errors import Forbidden, RequestRefused, ServerFailed, TooManyReques
 from rtflow.server.gateway.node import Node
 from rtflow.server.gateway.outlet import AsgiOutlet, TransportOutlet
 from rtflow.server.gateway.peer import Peer
-from rtflow.server.gateway.transport import SILENT, transport_of
+from rtflow.server.gateway.transport import SILENT, Transport, transport_of
 from rtflow.server.http.requests import ids_in, refused, require_app
 from rtflow.server.store.awaited import committed, nothing
 from rtflow.wire.server import ServerProtocol
@@ -78,6 +78,7 @@ class Endpoint:
         if (transport := transport_of(scope)) is not None:
             outlet = TransportOutlet(protocol, limits, figures, on_stuck, transport)
             peer = Peer(self._node, user_id, protocol, outlet, client_id_in(scope))
+            self._listen(peer, transport)
             await self._converse(peer, receive)
         else:
             plain = AsgiOutlet(protocol, limits, figures, on_stuck, send)
@@ -110,8 +111,31 @@ class Endpoint:
             else:
                 return
 
+    def _listen(self, peer: Peer, transport: Transport) -> None:
+        """Have messages handed over as they come, a turn's worth at a time, and held while the peer
+        is full."""
+        taken = 0
+
+        def take(message: str | None) -> None:
+            nonlocal taken
+            if self._is_leaving:  # who gets no answer asks again elsewhere
+                return
+            peer.receive(message)
+            taken += 1
+            if peer.is_full or taken % TURN == 0:
+                transport.hold()
+                go_on()
+
+        def go_on() -> None:
+            if peer.is_full:
+                peer.when_room(go_on)
+            else:
+                transport.go_on()
+
+        transport.hand_to(take)
+
     async def _converse(self, peer: Peer, receive: Receive) -> None:
-        """Read until the connection ends.
+        """Read what is not handed over, until the connection ends.
 
         What is there already is received without waiting: the thousands of messages that one read
         of a socket may bring would be one turn of the loop.
@@ -120,7 +144,7 @@ class Endpoint:
         taken = 0
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
-                if not self._is_leaving:  # who gets no answer asks again elsewhere
+                if not self._is_leaving:
                     peer.receive(message.get("text"))
                     if peer.is_full:
                         await peer.room()

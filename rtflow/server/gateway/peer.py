@@ -15,7 +15,7 @@ sends, others do not notice.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import perf_counter
 from typing import Any, Final
@@ -50,7 +50,6 @@ class Peer:
     __slots__ = (
         "_delayed",
         "_figures",
-        "_has_room",
         "_is_over",
         "_node",
         "_open",
@@ -62,6 +61,7 @@ class Peer:
         "_seen",
         "_self",
         "_session",
+        "_tell_room",
         "_topics",
         "_unsettled",
         "_written",
@@ -93,7 +93,7 @@ class Peer:
         self._seen = dict[Topic, None]()  # those of them that were only read, the oldest first
         self._is_over = False
         self._open = 0  # requests under way
-        self._has_room: asyncio.Future[None] | None = None
+        self._tell_room: Callable[[], None] | None = None
         self._written = 0  # writes so far
         self._unsettled = dict[int, None]()  # those that are under way, in order
         self._delayed: deque[tuple[int, Call]] | None = None  # reads, each behind a write
@@ -147,14 +147,20 @@ class Peer:
     async def room(self) -> None:
         """Wait until fewer requests are under way and the client has taken its answers."""
         while self.is_full:
-            self._has_room = asyncio.get_running_loop().create_future()
-            if self._outlet.is_full:
-                self._outlet.when_drained(self._make_room)
-            await self._has_room
+            is_room = asyncio.Event()
+            self.when_room(is_room.set)
+            await is_room.wait()
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when it may be that it is not full any more. It must be full now."""
+        self._tell_room = tell
+        if self._outlet.is_full:
+            self._outlet.when_drained(self._make_room)
 
     def _make_room(self) -> None:
-        if self._has_room is not None and not self._has_room.done():
-            self._has_room.set_result(None)
+        tell, self._tell_room = self._tell_room, None
+        if tell is not None:
+            tell()
 
     def end(self) -> None:
         """The connection is over: let go of everything. Idempotent."""

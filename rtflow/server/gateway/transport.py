@@ -1,14 +1,15 @@
 """What an application may do to the connection beneath its websocket, without awaiting anything.
 
-ASGI's `send` waits when a client stops reading, and its close message waits in the same place.
-Under `rtflow serve` the websocket scope holds a `Transport` as well, which never waits.
+ASGI's `send` waits when a client stops reading, and its close message waits in the same place; its
+`receive` wakes a task for each message. Under `rtflow serve` the websocket scope holds a
+`Transport` as well, which never waits, and hands messages over in the turn in which they come.
 
 Not here: the implementation (rtflow.server.gateway.uvicorn), what counts as stuck (peer.py).
 Invariant: every method returns at once, in every state; after the connection's end it does
 nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 __all__ = ["EXTENSION", "SILENT", "Transport", "transport_of"]
@@ -31,6 +32,22 @@ class Transport(Protocol):
     @property
     def buffered(self) -> int:
         """Bytes that wait in this process because the kernel does not take more of them."""
+        ...
+
+    def hand_to(self, take: Callable[[str | None], None]) -> None:
+        """Call `take` with each message from now on; None is one that is not text.
+
+        ASGI's `receive` is left with the disconnect, after which `take` is not called. Only if the
+        client did not wait for the handshake its messages come by `receive` all the same.
+        """
+        ...
+
+    def hold(self) -> None:
+        """Hand over nothing more, and read nothing more, until `go_on`."""
+        ...
+
+    def go_on(self) -> None:
+        """Hand over again, from the next turn on."""
         ...
 
     def send_text(self, data: bytes) -> None:

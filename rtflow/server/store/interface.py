@@ -41,7 +41,7 @@ __all__ = [
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-S = TypeVar("S", bound=Struct)
+S = TypeVar("S")
 
 
 class UnusableDatabase(RtflowError):
@@ -97,27 +97,27 @@ class Change(Struct, frozen=True):
 
 
 class Statement(Struct, frozen=True):
-    """One SQL statement with `?1`-style parameters. `kind`: the Struct that a row becomes.
+    """One SQL statement with `?1`-style parameters. `kind` makes what a row becomes of its columns.
 
     `is_late`: it may wait until the end of the transaction, behind those of later commands.
     """
 
     sql: str
     args: tuple[Any, ...]  # Any: what the driver binds (str, int, float, bytes, None)
-    kind: type[Struct] | None
+    kind: Callable[..., Any] | None  # Any: mostly a Struct, whose fields are the columns
     is_late: bool = False
 
 
 Steps: TypeAlias = Generator[Statement, Any, T]  # Any: the rows that the statement's kind promises
 
 
-def one(kind: type[S], sql: str, *args: object) -> Steps[S | None]:
+def one(kind: Callable[..., S], sql: str, *args: object) -> Steps[S | None]:
     """Ask for one row, or None."""
     found: list[S] = yield Statement(sql, args, kind)
     return found[0] if found else None
 
 
-def rows(kind: type[S], sql: str, *args: object) -> Steps[list[S]]:
+def rows(kind: Callable[..., S], sql: str, *args: object) -> Steps[list[S]]:
     """Ask for all rows."""
     found: list[S] = yield Statement(sql, args, kind)
     return found

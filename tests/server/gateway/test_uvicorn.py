@@ -29,6 +29,7 @@ from tests.server.gateway.hosting import (
 )
 
 if TYPE_CHECKING:
+    from rtflow.server.gateway.transport import Transport
     from rtflow.server.gateway.uvicorn.websocket import WebSocketProtocol
 
 # What the application does with its transport
@@ -113,6 +114,82 @@ async def test_the_kernel_holds_little_and_sends_at_once() -> None:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 32 * 1024
         assert connection.transport.peer == "127.0.0.1"
+
+
+# Messages that are handed over
+
+
+@on_each_loop
+async def test_messages_are_handed_over_in_order_except_while_held() -> None:
+    app, heard = App(), asyncio.Queue[str | None]()
+    async with running(app) as address, connect(f"ws://{address}") as client:
+        connection = await app.connections.get()
+        transport = connection.transport
+
+        def take(message: str | None) -> None:
+            heard.put_nowait(message)
+            if message == "stop":
+                transport.hold()
+                transport.hold()
+
+        transport.hand_to(take)
+        for message in ("a", b"no text", ["in ", "parts"], "stop", "b", "ä"):
+            await client.send(message)
+        assert [await heard.get() for _ in range(4)] == ["a", None, "in parts", "stop"]
+        await turn()
+        assert heard.empty()
+        transport.go_on()
+        transport.go_on()
+        assert [await heard.get() for _ in range(2)] == ["b", "ä"]
+        await client.close()
+        assert await connection.closed == 1000
+    assert connection.heard.empty()
+
+
+@on_each_loop
+async def test_what_is_held_is_dropped_by_a_close_and_by_the_end() -> None:
+    app, heard = App(), list[str | None]()
+    async with running(app, limits=BRIEF) as address:
+        for close in (True, False):
+            async with connect(f"ws://{address}") as client:
+                connection = await app.connections.get()
+                transport, came = connection.transport, asyncio.Event()
+
+                def take(
+                    message: str | None,
+                    transport: Transport = transport,
+                    came: asyncio.Event = came,
+                ) -> None:
+                    heard.append(message)
+                    transport.hold()
+                    came.set()
+
+                transport.hand_to(take)
+                await client.send("heard")
+                await client.send("held")
+                await came.wait()
+                if close:
+                    transport.close(1013)
+                    assert await connection.closed == 1013
+                else:
+                    transport.abort()
+                    transport.go_on()
+                    assert await connection.closed == 1006
+                await client.wait_closed()
+    assert heard == ["heard", "heard"]
+
+
+@on_each_loop
+async def test_messages_come_as_in_asgi_when_some_came_before() -> None:
+    """A frame may have begun: only `websockets` knows where it ends."""
+    app = App()
+    async with running(app) as address, connect(f"ws://{address}") as client:
+        connection = await app.connections.get()
+        await client.send("early")
+        assert await connection.heard.get() == "early"
+        connection.transport.hand_to(lambda _: None)
+        await client.send("late")
+        assert await connection.heard.get() == "late"
 
 
 # Clients that do not read

@@ -20,9 +20,9 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
@@ -294,44 +294,54 @@ class SqliteStore:
 
     async def read(self, query: Query[T]) -> Reading[T]:
         """Run a query that only reads, on the last committed state."""
+        if self._release is not None:
+            raise _stopping()
+        try:
+            reading = self._read(query)
+        except RequestRefused:
+            raise
+        except Exception as exc:
+            raise self._translated(exc) from exc
+        self._unreadable.over()
+        return reading
+
+    def _read(self, query: Query[T]) -> Reading[T]:
         reader = self.database.reader
-        with self._reading():
-            if self._state is not State.COMMITTING:
-                return Reading(drive(query(), reader, _only_reads), self._number)
-            reader.execute("BEGIN")  # its first statement sees all of that COMMIT or nothing
-            try:
-                number = log.last_number(reader)
-                return Reading(drive(query(), reader, _only_reads), number)
-            finally:
-                if reader.in_transaction:
-                    reader.execute("ROLLBACK")
+        if self._state is not State.COMMITTING:
+            return Reading(drive(query(), reader, _only_reads), self._number)
+        reader.execute("BEGIN")  # its first statement sees all of that COMMIT or nothing
+        try:
+            number = log.last_number(reader)
+            return Reading(drive(query(), reader, _only_reads), number)
+        finally:
+            if reader.in_transaction:
+                reader.execute("ROLLBACK")
 
     async def search(self, query: Query[T]) -> Reading[T]:
         """Run a query that may take long: in a thread, or, in memory, between two turns."""
         if self._searcher is None:
             await asyncio.sleep(0)
             return await self.read(query)
-        with self._reading():
-            return await self._searcher.run(query)
-
-    @contextmanager
-    def _reading(self) -> Generator[None]:
-        """Say what goes wrong in the words of the interface."""
         if self._release is not None:
             raise _stopping()
         try:
-            yield
-            self._unreadable.over()
+            reading = await self._searcher.run(query)
         except RequestRefused:
             raise
         except Exception as exc:
-            if self._release is not None:  # the end has stopped it
-                raise _stopping() from exc
-            if is_storage_trouble(exc):
-                self._report(self._unreadable, exc)
-                raise _unavailable() from exc
-            _logger.exception("a query failed")
-            raise internal() from exc
+            raise self._translated(exc) from exc
+        self._unreadable.over()
+        return reading
+
+    def _translated(self, exc: Exception) -> RequestRefused:
+        """Say what went wrong with a query in the words of the interface."""
+        if self._release is not None:  # the end has stopped it
+            return _stopping()
+        if is_storage_trouble(exc):
+            self._report(self._unreadable, exc)
+            return _unavailable()
+        _logger.exception("a query failed")
+        return internal()
 
     async def changes(self, after: int, limit: int = 1000) -> Sequence[Change] | None:
         """Return the logged changes above a number; None when the log no longer reaches back."""
