@@ -10,6 +10,7 @@ Invariant: whatever text is looked for, it is never syntax.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, Literal, TypeAlias
 from unicodedata import category, combining, normalize
@@ -235,6 +236,7 @@ def index_words(text: str) -> str:
     return _spaced(_folded(text))
 
 
+@lru_cache(maxsize=4096)
 def room_word(conversation_id: str) -> str:
     """Return a word that names a conversation; that two share one does no harm."""
     return "r" + blake2b(conversation_id.encode(), digest_size=8).hexdigest()

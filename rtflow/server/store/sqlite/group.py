@@ -69,7 +69,8 @@ class Group:
         try:
             outcome = drive(command(), self._writer, self._write)
             if outcome.entries:
-                self._before_write()
+                if not self._has_written:
+                    self._before_write()
                 change = Change(self.number + 1, outcome.entries)
                 self._logged.append(log.line(change, self._now))
                 self.changes.append(change)
@@ -103,17 +104,17 @@ class Group:
         self.wrote = True
 
     def _write(self, statement: Statement) -> None:
-        self._before_write()
+        if not self._has_written:
+            self._before_write()
         if statement.is_late:
             self._late.append(statement)
         else:
             self._writer.execute(statement.sql, statement.args)
 
     def _before_write(self) -> None:
-        if not self._has_written:
-            if self._is_careful:
-                self._writer.execute("SAVEPOINT command")
-            self._has_written = True
+        if self._is_careful:
+            self._writer.execute("SAVEPOINT command")
+        self._has_written = True
 
     def _undo(self) -> None:
         del self._late[self._late_before :]
