@@ -15,7 +15,7 @@ Not here: the whole page (sides.py), what changes an activity (messages.py, read
 participants.py).
 Invariant: in a conversation that is not crowded both columns are what `ACTIVITY` and `UNREAD` give
 for each participant. Whatever changes what these are made of calls `touch_activity` in the same
-command; whoever lets somebody in, `touch_joined`.
+command; whoever lets somebody in, `touch_joined`; whoever says something, `touch_others`.
 """
 
 from typing import Final
@@ -24,7 +24,15 @@ from msgspec import Struct
 
 from rtflow.server.store.interface import Steps, one, run
 
-__all__ = ["ACTIVITY", "PAGE", "UNREAD", "UNREAD_PAGE", "touch_activity", "touch_joined"]
+__all__ = [
+    "ACTIVITY",
+    "PAGE",
+    "UNREAD",
+    "UNREAD_PAGE",
+    "touch_activity",
+    "touch_joined",
+    "touch_others",
+]
 
 CROWD: Final = 10  # participants; 0002.sql draws the same line
 
@@ -42,6 +50,11 @@ KEEP: Final = (
     " WHERE c.id = ?1 AND c.is_crowded = 0 AND p.conversation_id = c.id"
     f" AND (coalesce(p.activity, -1) <> {ACTIVITY}"
     f" OR p.is_unread <> CASE WHEN {IS_UNREAD} THEN 1 ELSE 0 END)"
+)
+
+OTHERS: Final = (
+    "UPDATE participants SET activity = ?3, is_unread = 1"
+    " WHERE conversation_id = ?1 AND user_id <> ?2"
 )
 
 KEPT: Final = (
@@ -74,6 +87,14 @@ def touch_activity(conversation_id: str) -> Steps[None]:
     read, marked, or missed by a deletion.
     """
     yield from run(KEEP, conversation_id)
+
+
+def touch_others(conversation_id: str, sender: str, said_at: int) -> Steps[None]:
+    """Do the same for all but the sender of a message, in a conversation that is not crowded.
+
+    For them nothing has to be compared: it is the last one now, and nobody has read it.
+    """
+    yield from run(OTHERS, conversation_id, sender, said_at)
 
 
 def touch_joined(conversation_id: str) -> Steps[None]:

@@ -10,6 +10,7 @@ Invariant: whatever text is looked for, it is never syntax.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, Literal, TypeAlias
 from unicodedata import category, combining, normalize
@@ -20,8 +21,10 @@ from rtflow.server.domain.activity import ACTIVITY
 from rtflow.server.store.interface import Steps, one, rows, run, run_late
 
 __all__ = [
+    "NEW_PLACE",
     "Hit",
     "Matter",
+    "add_words",
     "conversation_hits",
     "index_words",
     "last_position",
@@ -41,6 +44,9 @@ WITHOUT_SPACES: Final = re.compile(
     "([\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])"
 )
+
+NEW_PLACE: Final = "(SELECT coalesce(max(position), 0) + 1 FROM searchable_messages)"
+"""SQL for the place of the next message in the order of search."""
 
 HITS: Final = (
     "SELECT s.position, s.id, s.conversation_id FROM {matter}_words w"
@@ -66,28 +72,32 @@ class Hit(Struct, frozen=True):
     conversation_id: str
 
 
+def add_words(
+    matter: Matter, place: int, thing_id: str, conversation_id: str, text: str
+) -> Steps[None]:
+    """Let something be found that is new, at a place that is free."""
+    words = index_words(text)
+    yield from run(
+        f"INSERT INTO searchable_{matter}s (position, id, conversation_id, words)"
+        " VALUES (?1, ?2, ?3, ?4)",
+        place,
+        thing_id,
+        conversation_id,
+        words,
+    )
+    yield from _put_in(matter, place, words, conversation_id)
+
+
 def put_words(matter: Matter, thing_id: str, conversation_id: str, text: str) -> Steps[None]:
     """Let something be found by these words, and by no others."""
-    words = index_words(text)
     old = yield from _find(matter, thing_id)
     if old.position is None:
-        yield from run(
-            f"INSERT INTO searchable_{matter}s (position, id, conversation_id, words)"
-            " VALUES (?1, ?2, ?3, ?4)",
-            old.free,
-            thing_id,
-            conversation_id,
-            words,
-        )
-    else:
-        yield from _take_out(matter, old, conversation_id)
-        yield from run(f"UPDATE searchable_{matter}s SET words = ?2 WHERE id = ?1", thing_id, words)
-    yield from run_late(
-        f"INSERT INTO {matter}_words (rowid, words, room) VALUES (?1, ?2, ?3)",
-        old.free if old.position is None else old.position,
-        words,
-        room_word(conversation_id),
-    )
+        yield from add_words(matter, old.free, thing_id, conversation_id, text)
+        return
+    words = index_words(text)
+    yield from _take_out(matter, old, conversation_id)
+    yield from run(f"UPDATE searchable_{matter}s SET words = ?2 WHERE id = ?1", thing_id, words)
+    yield from _put_in(matter, old.position, words, conversation_id)
 
 
 def remove_words(matter: Matter, thing_id: str, conversation_id: str) -> Steps[None]:
@@ -114,6 +124,15 @@ def _find(matter: Matter, thing_id: str) -> Steps[_Old]:
     )
     assert old is not None, "there is always a row"
     return old
+
+
+def _put_in(matter: Matter, place: int, words: str, conversation_id: str) -> Steps[None]:
+    yield from run_late(
+        f"INSERT INTO {matter}_words (rowid, words, room) VALUES (?1, ?2, ?3)",
+        place,
+        words,
+        room_word(conversation_id),
+    )
 
 
 def _take_out(matter: Matter, old: _Old, conversation_id: str) -> Steps[None]:
@@ -217,6 +236,7 @@ def index_words(text: str) -> str:
     return _spaced(_folded(text))
 
 
+@lru_cache(maxsize=4096)
 def room_word(conversation_id: str) -> str:
     """Return a word that names a conversation; that two share one does no harm."""
     return "r" + blake2b(conversation_id.encode(), digest_size=8).hexdigest()

@@ -8,11 +8,18 @@ from typing import Final
 from msgspec import Struct
 
 from rtflow.model.content import Block, plaintext
-from rtflow.server.domain.fulltext import put_words, remove_words
+from rtflow.server.domain.fulltext import NEW_PLACE, add_words, put_words, remove_words
 from rtflow.server.store.interface import Outcome, Steps, rows
 from rtflow.wire.codec import decoder
 
-__all__ = ["index_conversation", "index_message", "index_missing", "unindex_message"]
+__all__ = [
+    "NEW_PLACE",
+    "index_conversation",
+    "index_message",
+    "index_missing",
+    "index_new_message",
+    "unindex_message",
+]
 
 MISSING_SUBJECTS: Final = (
     "SELECT s.id, c.subject FROM searchable_conversations s JOIN conversations c ON c.id = s.id"
@@ -27,8 +34,15 @@ MISSING_TEXTS: Final = (
 _content = decoder(tuple[Block, ...])
 
 
+def index_new_message(
+    new_place: int, message_id: str, conversation_id: str, content: tuple[Block, ...]
+) -> Steps[None]:
+    """Let a message be found when it is sent. `new_place` is what SQL finds for `NEW_PLACE`."""
+    yield from add_words("message", new_place, message_id, conversation_id, plaintext(content))
+
+
 def index_message(message_id: str, conversation_id: str, content: tuple[Block, ...]) -> Steps[None]:
-    """Let a message be found by what it says now: when it is sent, and when it is edited."""
+    """Let a message be found by what it says now: when it is edited."""
     yield from put_words("message", message_id, conversation_id, plaintext(content))
 
 

@@ -16,11 +16,16 @@ from rtflow.errors import BadRequest
 from rtflow.model.entities import Access, Message
 from rtflow.model.events import MessageCreated, MessageDeleted, MessageDiff, MessageEdited
 from rtflow.model.params import EditMessage, SendMessage
-from rtflow.server.domain.activity import touch_activity
+from rtflow.server.domain.activity import touch_activity, touch_others
 from rtflow.server.domain.content import checked_content
 from rtflow.server.domain.conversations import standing_of
 from rtflow.server.domain.files import hold_files, release_files
-from rtflow.server.domain.indexing import index_message, unindex_message
+from rtflow.server.domain.indexing import (
+    NEW_PLACE,
+    index_message,
+    index_new_message,
+    unindex_message,
+)
 from rtflow.server.domain.merging import changed, map_diff, merge_map
 from rtflow.server.domain.messages import MessageRow, message_row, newest_row
 from rtflow.server.domain.permissions import (
@@ -57,7 +62,8 @@ def send_message(
     key = params.idempotency_key or None
     stage = yield from one(
         _Stage,
-        "SELECT p.access, c.last_number, coalesce(c.last_message_at, 0),"
+        "SELECT p.access, c.last_number, coalesce(c.last_message_at, 0), c.is_crowded,"
+        f" {NEW_PLACE},"
         " (SELECT max(q.read_until) FROM participants q WHERE q.conversation_id = ?1),"
         " (SELECT max(q.joined_at) FROM participants q WHERE q.user_id = ?2),"
         " (SELECT k.message_id FROM sent_keys k"
@@ -101,13 +107,16 @@ def send_message(
     )
     yield from run(
         "UPDATE participants SET read_number = ?3, read_until = ?4, deleted_unread = 0,"
-        " marked_unread = 0 WHERE conversation_id = ?1 AND user_id = ?2",
+        " marked_unread = 0, activity = ?5, is_unread = 0"
+        " WHERE conversation_id = ?1 AND user_id = ?2",
         conversation_id,
         actor,
         number,
         created_at,
+        None if stage.is_crowded else created_at,
     )
-    yield from touch_activity(conversation_id)
+    if not stage.is_crowded:
+        yield from touch_others(conversation_id, actor, created_at)
     if key is not None:
         yield from run(
             "INSERT INTO sent_keys (conversation_id, user_id, key, message_id, at)"
@@ -121,7 +130,7 @@ def send_message(
             now,
         )
     yield from hold_files(message_id, content)
-    yield from index_message(message_id, conversation_id, content)
+    yield from index_new_message(stage.new_place, message_id, conversation_id, content)
     message = Message(
         id=message_id,
         sender_id=actor,
@@ -212,6 +221,8 @@ class _Stage(Struct, frozen=True):
     access: Access
     last_number: int
     last_message_at: int
+    is_crowded: int
+    new_place: int  # in the order of search
     read_until: int  # the latest of all participants
     joined_at: int  # the sender's latest, anywhere: what is said now is newer
     sent_before: str | None  # the message that had this key

@@ -82,21 +82,21 @@ Touched: TypeAlias = SideTouched | ReactionsTouched
 """What each receiver is told in his own way."""
 
 
-class Entry(Struct, frozen=True, omit_defaults=True):
+class Entry(Struct, frozen=True, omit_defaults=True, gc=False):
     """One event of a change. `to`: only this user's connections; unset: all whom it entitles."""
 
     event: Event | Touched
     to: str | UnsetType = UNSET
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """What one command did: its number in the log, and its events in order."""
 
     number: int
     entries: tuple[Entry, ...]
 
 
-class Statement(Struct, frozen=True):
+class Statement(Struct, frozen=True, gc=False):
     """One SQL statement with `?1`-style parameters. `kind` makes what a row becomes of its columns.
 
     `is_late`: it may wait until the end of the transaction, behind those of later commands.

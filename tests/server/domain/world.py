@@ -43,7 +43,7 @@ from rtflow.server.domain.tallies import Reacted, reacted
 from rtflow.server.domain.users import create_user, set_user, users_by_ids
 from rtflow.server.store.interface import Command, Entry, Query, Touched
 from rtflow.server.store.sqlite.database import Database, drive, open_database
-from rtflow.server.store.sqlite.group import AnyAnswer, Group
+from rtflow.server.store.sqlite.group import AnyAnswer, Group, Tangled
 from rtflow.server.store.sqlite.log import last_number
 
 T = TypeVar("T")
@@ -77,13 +77,11 @@ class World:
 
     def do(self, command: Command[T]) -> T:
         """Run a command in a transaction of its own, the way the store does."""
-        writer = self.database.writer
-        answers: list[AnyAnswer] = []
-        writer.execute("BEGIN")
-        group = Group(writer, last_number(writer), self.now)
-        group.run(command, answers.append)
-        group.finish()
-        writer.execute("COMMIT")
+        try:
+            group = self._group(command, is_careful=False)
+        except Tangled:
+            self.database.rollback()
+            group = self._group(command, is_careful=True)
         ((_, answer),) = group.answers
         for change in group.changes:
             self.told += change.entries
@@ -91,6 +89,16 @@ class World:
             raise answer
         value: T = answer.value
         return value
+
+    def _group(self, command: Command[Any], *, is_careful: bool) -> Group:
+        writer = self.database.writer
+        answers: list[AnyAnswer] = []
+        writer.execute("BEGIN")
+        group = Group(writer, last_number(writer), self.now, is_careful=is_careful)
+        group.run(command, answers.append)
+        group.finish()
+        writer.execute("COMMIT")
+        return group
 
     def ask(self, query: Query[T]) -> T:
         """Run a query."""

@@ -1,7 +1,12 @@
 """Group: commands that run in one transaction, each of which can still fail alone.
 
-A command gets a savepoint before its first write, so undoing it leaves the others; one that only
-reads or refuses costs none. What it writes late waits for the end of all.
+Commands refuse before their first write, and one that fails after it has met a bug. So a group is
+first run without savepoints, which cost a sixth of it (SQLite copies each page that is touched
+after one). If a command does fail among the writes of others nothing can be undone alone: the group
+is `Tangled`. It is run again from its start, carefully: then each command has a savepoint before
+its first write.
+
+What commands write late, and the log, waits for the end of all.
 
 Storage trouble is different: SQLite may have undone everything, and commands may have decided by
 what is not there any more. It is raised, and the whole group is lost.
@@ -12,6 +17,8 @@ Not here: when a group starts, when it commits, who is told (store.py).
 import logging
 import sqlite3
 from collections.abc import Callable
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from rtflow.errors import RequestRefused, ServerFailed
@@ -19,7 +26,7 @@ from rtflow.server.store.interface import Change, Command, Reading, Statement
 from rtflow.server.store.sqlite import log
 from rtflow.server.store.sqlite.database import drive, is_storage_trouble
 
-__all__ = ["AnySettle", "Group", "internal"]
+__all__ = ["AnySettle", "Group", "Tangled", "internal"]
 
 AnyAnswer: TypeAlias = "Reading[Any] | Exception"  # Any: a group mixes commands of all results
 AnySettle: TypeAlias = Callable[[AnyAnswer], None]
@@ -32,22 +39,34 @@ def internal() -> ServerFailed:
     return ServerFailed("INTERNAL", "the server failed on this request; its log says why")
 
 
+class Tangled(Exception):
+    """A command failed that cannot be undone alone: the group has to be run again, carefully."""
+
+
 class Group:
     """An open transaction. `number` is the last change in or before it."""
 
-    def __init__(self, writer: sqlite3.Connection, number: int, now: int) -> None:
+    def __init__(
+        self, writer: sqlite3.Connection, number: int, now: int, *, is_careful: bool = False
+    ) -> None:
         self.number = number
+        self.commands: list[tuple[Command[Any], AnySettle]] = []  # that were run, in order
         self.changes: list[Change] = []
         self.answers: list[tuple[AnySettle, AnyAnswer]] = []
         self.wrote = False
         self.commit_seconds = self.committed_at = 0.0  # known when it is committed
-        self._writer, self._now = writer, now
-        self._has_savepoint = False
+        self._writer, self._now, self._is_careful = writer, now, is_careful
+        self._has_written = False  # this command
         self._late: list[Statement] = []  # of all commands, and from where on of this one
         self._late_before = 0
+        self._logged: list[log.Line] = []
 
     def run(self, command: Command[Any], settle: AnySettle) -> None:
-        """Run a command, or undo it and answer with its failure. Raises what loses the group."""
+        """Run a command, or undo it and answer with its failure.
+
+        Raises `Tangled`, and what else loses the group: then all of it is to be undone.
+        """
+        self.commands.append((command, settle))
         try:
             answer = self._outcome_of(command)
         except Exception as exc:
@@ -56,13 +75,14 @@ class Group:
         self.answers.append((settle, answer))
 
     def _outcome_of(self, command: Command[Any]) -> AnyAnswer:
-        self._has_savepoint, self._late_before = False, len(self._late)
+        self._has_written, self._late_before = False, len(self._late)
         try:
             outcome = drive(command(), self._writer, self._write)
             if outcome.entries:
-                self._before_write()
+                if not self._has_written:
+                    self._before_write()
                 change = Change(self.number + 1, outcome.entries)
-                log.append(self._writer, change, self._now)
+                self._logged.append(log.line(change, self._now))
                 self.changes.append(change)
                 self.number = change.number
         except RequestRefused as refusal:
@@ -71,18 +91,20 @@ class Group:
         except Exception as exc:
             if is_storage_trouble(exc):
                 raise
-            _logger.exception("a command failed and was undone")
             self._undo()
+            _logger.exception("a command failed and was undone")
             return internal()
-        if self._has_savepoint:
-            self._writer.execute("RELEASE command")
+        if self._has_written:
             self.wrote = True
+            if self._is_careful:
+                self._writer.execute("RELEASE command")
         return Reading(outcome.result, self.number)
 
     def finish(self) -> None:
         """Write what was to be written late. Raises what goes wrong, for all."""
-        for statement in self._late:
-            self._writer.execute(statement.sql, statement.args)
+        for sql, same in groupby(self._late, _sql):
+            self._writer.executemany(sql, [statement.args for statement in same])
+        log.append(self._writer, self._logged)
 
     def trim(self, kept_changes: int) -> None:
         """Forget a bite of what is too old. Raises storage trouble."""
@@ -90,19 +112,25 @@ class Group:
         self.wrote = True
 
     def _write(self, statement: Statement) -> None:
-        self._before_write()
+        if not self._has_written:
+            self._before_write()
         if statement.is_late:
             self._late.append(statement)
         else:
             self._writer.execute(statement.sql, statement.args)
 
     def _before_write(self) -> None:
-        if not self._has_savepoint:
+        if self._is_careful:
             self._writer.execute("SAVEPOINT command")
-            self._has_savepoint = True
+        self._has_written = True
 
     def _undo(self) -> None:
         del self._late[self._late_before :]
-        if self._has_savepoint:
+        if self._has_written:
+            if not self._is_careful:
+                raise Tangled
             self._writer.execute("ROLLBACK TO command")
             self._writer.execute("RELEASE command")
+
+
+_sql: Final[Callable[[Statement], str]] = attrgetter("sql")

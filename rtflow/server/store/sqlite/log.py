@@ -5,14 +5,17 @@ Invariant: numbers have no holes, and the newest row stays, because numbers go o
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
 from rtflow.server.store.interface import Change, Entry, Steps, one, rows
 from rtflow.wire.codec import decoder, encode
 
-__all__ = ["DAY", "among", "append", "last_number", "since", "trim"]
+__all__ = ["DAY", "Line", "among", "append", "last_number", "line", "since", "trim"]
+
+Line: TypeAlias = tuple[int, int, bytes]
+"""A row: number, at, entries."""
 
 DAY: Final = 24 * 60 * 60 * 1000  # milliseconds
 WEEK: Final = 7 * DAY
@@ -37,12 +40,14 @@ def last_number(connection: sqlite3.Connection) -> int:
     return number
 
 
-def append(connection: sqlite3.Connection, change: Change, now: int) -> None:
-    """Write down a change."""
-    connection.execute(
-        "INSERT INTO log (number, at, entries) VALUES (?1, ?2, ?3)",
-        (change.number, now, encode(change.entries)),
-    )
+def line(change: Change, now: int) -> Line:
+    """Return what is written down of a change."""
+    return change.number, now, encode(change.entries)
+
+
+def append(connection: sqlite3.Connection, lines: Sequence[Line]) -> None:
+    """Write down changes."""
+    connection.executemany("INSERT INTO log (number, at, entries) VALUES (?1, ?2, ?3)", lines)
 
 
 def since(number: int, limit: int) -> Steps[list[Change] | None]:

@@ -51,7 +51,7 @@ from rtflow.server.store.sqlite.database import (
     open_database,
     unusable,
 )
-from rtflow.server.store.sqlite.group import AnySettle, Group, internal
+from rtflow.server.store.sqlite.group import AnySettle, Group, Tangled, internal
 from rtflow.server.store.sqlite.searcher import Searcher
 from rtflow.server.trouble import Trouble
 
@@ -136,6 +136,7 @@ class SqliteStore:
         self._number = number
         self._state = State.IDLE
         self._waiting: deque[tuple[Command[Any], AnySettle]] = deque()  # Any: results of all kinds
+        self._is_careful = False  # the next group is run again, with savepoints
         self._untrimmed = TRIM_EVERY  # the first group trims what the last run left
         self._locked_since: float | None = None
         self._unwritable, self._unreadable, self._damaged = _troubles(self._loop.time)
@@ -185,7 +186,8 @@ class SqliteStore:
         try:
             self.database.rollback()  # what an earlier failure may have left open
             writer.execute("BEGIN IMMEDIATE")
-            group = Group(writer, log.last_number(writer), self._clock())
+            number, now = log.last_number(writer), self._clock()
+            group = Group(writer, number, now, is_careful=self._is_careful)
             self._catch_up(group.number)
         except Exception as exc:  # whatever it is, those who wait are told
             self._cannot_start(exc)
@@ -193,9 +195,15 @@ class SqliteStore:
         self._locked_since = None
         try:
             self._run_waiting(group)
+        except Tangled:
+            self._waiting.extendleft(reversed(group.commands))
+            self._is_careful = True
+            self._start()
+            return
         except Exception as exc:
             self._finish(group, exc)
             return
+        self._is_careful = False
         if not group.wrote:
             self.database.rollback()
             self._finish(group, None)
