@@ -29,6 +29,7 @@ from rtflow.wire.endpoints import Kind
 __all__ = ["Lease", "Registry", "Work"]
 
 NEVER = float("-inf")
+SIMPLE = (SideKey, UserKey)  # these have no parts, and once known lack nothing
 FEW = 3  # more last messages than this are read with their list, in one request
 
 
@@ -253,7 +254,7 @@ class Registry:
         """Follow what has changed through the graph, until nothing moves."""
         while True:
             for key in self.state.take_touched():
-                if not isinstance(key, SideKey | UserKey):  # these have no parts, and lack nothing
+                if type(key) not in SIMPLE:
                     self._stirred[key] = None
                 self._spread(key)
             if not self._stirred:

@@ -87,8 +87,10 @@ class State:
 
     def forget_hints(self) -> None:
         """Whatever came with the last answers and is not held by now is not wanted."""
-        for noun in self._with_hints:
-            noun.forget_hints()
+        if self._notes.has_hints:
+            self._notes.has_hints = False
+            for noun in self._with_hints:
+                noun.forget_hints()
 
     def take_touched(self) -> Iterable[Key]:
         """Return the keys that have changed since the last call, in order."""
