@@ -353,12 +353,12 @@ class Link:
     def _take_events(self, events: tuple[Event, ...]) -> None:
         if self._end is not None:
             return
-        about_the_link = [event for event in events if isinstance(event, ABOUT_THE_LINK)]
-        if about_the_link:
-            events = tuple(event for event in events if event not in about_the_link)
+        kinds = set(map(type, events))
+        if not kinds.isdisjoint(ABOUT_THE_LINK):
+            events = tuple(event for event in events if type(event) not in ABOUT_THE_LINK)
         if events:
             _call(self._on_events, events)
-        if any(isinstance(event, SessionExpiredEvent) for event in about_the_link):
+        if SessionExpiredEvent in kinds:
             self._authenticate_again("the session has expired")
 
     def _become_live(self) -> None:

@@ -29,6 +29,7 @@ from rtflow.wire.endpoints import Kind
 __all__ = ["Lease", "Registry", "Work"]
 
 NEVER = float("-inf")
+SIMPLE = (SideKey, UserKey)  # these have no parts, and once known lack nothing
 FEW = 3  # more last messages than this are read with their list, in one request
 
 
@@ -253,9 +254,10 @@ class Registry:
         """Follow what has changed through the graph, until nothing moves."""
         while True:
             for key in self.state.take_touched():
-                if not isinstance(key, SideKey | UserKey):  # these have no parts, and lack nothing
+                if type(key) not in SIMPLE:
                     self._stirred[key] = None
-                self._spread(key)
+                if (node := self._nodes.get(key)) is not None:
+                    self._spread(node)
             if not self._stirred:
                 break
             key = next(iter(self._stirred))
@@ -264,15 +266,12 @@ class Registry:
                 self._look_at(node, now)
         self.state.forget_hints()
 
-    def _spread(self, key: Key) -> None:
+    def _spread(self, node: Node) -> None:
         """Note a change for the leases of a key and of all that it is a part of."""
-        node = self._nodes.get(key)
-        if node is None:
-            return
         if node.leases:
-            self._changed[key] = None
+            self._changed[node.key] = None
         for whole in node.wholes:
-            self._spread(whole)
+            self._spread(self._nodes[whole])
 
     def _look_at(self, node: Node, now: float) -> None:
         parts = self.state.parts(node.key)

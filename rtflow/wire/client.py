@@ -120,7 +120,7 @@ class ClientProtocol:
         if frame.seq <= self._published:
             return None
         self._published = frame.seq
-        if any(isinstance(event, SessionExpiredEvent) for event in frame.events):
+        if SessionExpiredEvent in map(type, frame.events):
             self.state = State.OPEN
         return Published(frame.events)
 

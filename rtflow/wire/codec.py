@@ -1,9 +1,9 @@
 """Bytes to frames and back, paths, and limits. The only place in the library with JSON.
 
-A request or a response is read in one go, a quarter of the cost. What is not as it should be, and
-events, are cut into raw parts first and each part is decoded once its type is known, so an event of
-an unknown type costs only itself. Whatever cannot be read is an `InvalidFrame` that names the
-place.
+Nearly all frames are read in one go, at a quarter to half of the cost. One in which something is
+not as it should be, or an event is not known, is cut into raw parts first and each part is decoded
+once its type is known, so an event of an unknown type costs only itself. Whatever cannot be read is
+an `InvalidFrame` that names the place.
 """
 
 from collections.abc import Iterable, Sequence
@@ -63,6 +63,7 @@ _str = msgspec.json.Decoder(str)
 _tag = msgspec.json.Decoder(_Tag)
 _headers = msgspec.json.Decoder(Headers)
 _event: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_whole_publish = msgspec.json.Decoder(tuple[int | str | Event, ...])
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
 """Encode any value of the model as JSON."""
@@ -107,10 +108,13 @@ def _headers_in(part: Raw) -> Headers:
 
 def decode_server_frame(message: bytes | str) -> FromServer:
     """Read what a server sent. Raises `InvalidFrame`. Events of unknown types are left out."""
-    if isinstance(message, str) or PUBLISH not in message[:LONGEST_START]:  # else it is in vain
+    frame: FromServer | None
+    if isinstance(message, bytes) and PUBLISH in message[:LONGEST_START]:
+        frame = _publish_at_once(message)
+    else:
         frame = _at_once(_response, message, MAX_SERVER_FRAME, lowest=-1)
-        if frame is not None:
-            return frame
+    if frame is not None:
+        return frame
     parts = _parts(message, MAX_SERVER_FRAME)
     if len(parts) < 2:
         raise InvalidFrame(f"a frame has at least 2 elements, not {len(parts)}")
@@ -135,6 +139,20 @@ def _at_once(
     except UNREADABLE:
         return None
     return frame if lowest <= frame.seq <= MAX_SEQ else None
+
+
+def _publish_at_once(message: bytes) -> Publish | None:
+    """Do the same with a PUBLISH, if all its events are known."""
+    if len(message) > MAX_SERVER_FRAME:
+        return None
+    try:
+        seq, method, *events = _whole_publish.decode(message)
+    except (ValueError, RecursionError):  # UNREADABLE, and too few parts
+        return None
+    if not isinstance(seq, int) or method != "PUBLISH" or not 0 <= seq <= MAX_SEQ:
+        return None
+    known = tuple([event for event in events if not isinstance(event, (int, str))])
+    return Publish(seq, known) if len(known) == len(events) else None
 
 
 def _events(parts: Sequence[Raw]) -> Iterable[Event]:

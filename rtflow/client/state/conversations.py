@@ -11,7 +11,7 @@ others write is not waited for, so they cannot keep a list from being shown.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from msgspec import UNSET, UnsetType
@@ -82,43 +82,42 @@ class Conversations:
             made = self._portraits[side.id] = (side, last, conversation_snapshot(side, last))
         return made[2]
 
-    def put(
-        self, id: str, now: Conversation | None, trusted: ListKey | None = None
-    ) -> Iterable[Key]:
+    def put(self, id: str, now: Conversation | None, trusted: ListKey | None = None) -> list[Key]:
         """Take what a conversation is now; None: I am not in it. It is in the `trusted` list."""
+        touched: list[Key] = []
         before = self._known.get(id, UNSET)
         waiting = self.strangers.pop(id, ())
         is_kept = id in self.sides
         if is_kept and now is not before:
-            yield SideKey(id)
+            touched.append(SideKey(id))
         for key, span in self.lists.items():
             if key is trusted:
                 is_kept = True
             elif now is None or not matches(key.filter, now):
                 if span.remove(id):
-                    yield key
+                    touched.append(key)
             else:
                 was_in = id in span
                 is_in = span.put(id, now.last_message_at)
                 is_kept = is_kept or is_in
                 if (is_in or was_in) and now is not before:
-                    yield key
+                    touched.append(key)
         if is_kept:
             self._known[id] = now
         else:
             self._lose(id)
-        yield from waiting
-        if self._count(id, 0 if now is None else now.unread_message_count):
-            yield TotalKey()
+        touched += waiting
+        if self._counts is not None and self._count(id, now.unread_message_count if now else 0):
+            touched.append(TotalKey())
+        return touched
 
-    def edit(self, id: str, diff: Diff) -> Iterable[Key]:
+    def edit(self, id: str, diff: Diff) -> Sequence[Key]:
         """Take a change of a conversation."""
         before = self._known.get(id, UNSET)
         if isinstance(before, Conversation):
-            yield from self.put(id, patched(before, diff))
-            return
+            return self.put(id, patched(before, diff))
         if before is None:
-            return
+            return ()
         entered = [key for key, span in self.lists.items() if _may_enter(key, span, id, diff)]
         if entered:
             self.strangers.setdefault(id, set()).update(entered if id in self.writing else ())
@@ -127,27 +126,27 @@ class Conversations:
             and diff.unread_message_count is not UNSET
             and self._count(id, diff.unread_message_count)
         ):
-            yield TotalKey()
+            return (TotalKey(),)
+        return ()
 
     def load_list(
         self, key: ListKey, page: Page[Conversation], asked: str | UnsetType
-    ) -> Iterable[Key]:
+    ) -> Sequence[Key]:
         """Take a page of a list: the first one (`asked` is `UNSET`), or that of a cursor."""
         span = self.lists.get(key)
         if asked is UNSET:
             gone = span.ids if span else ()
             span = self.lists[key] = Span()
         elif span is None or span.cursor != asked:
-            return  # the list was begun anew in the meantime
+            return ()  # the list was begun anew in the meantime
         else:
             gone = ()
         span.extend([(it.id, it.last_message_at) for it in page.data], page.cursor)
-        for it in page.data:
-            yield from self.put(it.id, it, trusted=key)
+        touched = [one for it in page.data for one in self.put(it.id, it, trusted=key)]
         self.sweep(gone)
-        yield key
+        return (*touched, key)
 
-    def load_total(self, page: Page[Conversation], asked: str | UnsetType) -> Iterable[Key]:
+    def load_total(self, page: Page[Conversation], asked: str | UnsetType) -> Sequence[Key]:
         """Take a page of my unread conversations."""
         if asked is UNSET or self._counts is None:
             self._counts, self._pages, self.total = {}, 0, 0
@@ -155,7 +154,7 @@ class Conversations:
         self.cursor = page.cursor if self._pages < MAX_TOTAL_PAGES else None
         for it in page.data:
             self._count(it.id, it.unread_message_count)
-        yield TotalKey()
+        return (TotalKey(),)
 
     def trim(self, key: ListKey, most: int) -> None:
         """Keep `most` of a list when it got much longer."""

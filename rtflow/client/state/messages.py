@@ -106,6 +106,7 @@ class Messages(Noun[AnyMessages]):
         talk = self._talks.get(id)
         if talk is None:
             self._hints[id] = last
+            self._notes.has_hints = True
         else:
             talk.take_last(last)
             self._notes.touch(LastKey(id), MessagesKey(id))
@@ -271,6 +272,7 @@ class Messages(Noun[AnyMessages]):
                 changed = talk.created(self._introduce(message), most)
                 if talk.cut:
                     self._trimmed.append(talk)
+                    self._notes.has_hints = True
             case MessageEdited(message_id=message_id, diff=diff):
                 changed = talk.edited(message_id, diff)
             case MessageDeleted(message_id=message_id, new_last_message=new):

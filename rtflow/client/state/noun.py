@@ -24,13 +24,15 @@ K = TypeVar("K", bound=Key)
 
 
 class Notes:
-    """What all nouns write down: which keys are held, of how many items, and which have changed."""
+    """What all nouns write down: which keys are held, of how many items, which have changed, and
+    whether there are hints."""
 
-    __slots__ = ("held", "touched")
+    __slots__ = ("has_hints", "held", "touched")
 
     def __init__(self) -> None:
         self.held: dict[Key, int] = {}
         self.touched: dict[Key, None] = {}  # in order
+        self.has_hints = False
 
     def touch(self, *keys: Key) -> None:
         """What these keys show, lack or are made of may have changed."""

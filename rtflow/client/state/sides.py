@@ -5,7 +5,7 @@ Not here: how they move in and out of lists (conversations.py), what their last 
 (messages.py).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import UNSET, UnsetType, structs
@@ -234,9 +234,9 @@ class Sides(Noun[AnySide]):
             items.append(shown)
         return Window(tuple(items), span.ends_within(n))
 
-    def _touch(self, keys: Iterable[Key]) -> None:
-        for key in tuple(keys):  # first all of it happens, then lists may be cut
-            self._notes.touch(key)
+    def _touch(self, keys: Sequence[Key]) -> None:
+        self._notes.touch(*keys)
+        for key in keys:
             if isinstance(key, ListKey):
                 self.known.trim(key, self._notes.held[key])
 

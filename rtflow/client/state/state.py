@@ -13,7 +13,7 @@ A sender, or a list's last messages, come with answers before anybody holds them
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 from msgspec import UNSET
 
@@ -30,12 +30,28 @@ from rtflow.client.state.users import Users
 from rtflow.errors import Forbidden, NotFound, RtflowError
 from rtflow.model.events import Event
 
-if TYPE_CHECKING:
-    from rtflow.wire.endpoints import AnyEndpoint
-
 __all__ = ["State"]
 
 AnyNoun: TypeAlias = Noun[Any]  # Any: the table mixes the keys of all
+
+NOUNS: Final[tuple[type[AnyNoun], ...]] = (  # reads leave in this order
+    Sides,
+    Messages,
+    SingleParticipants,
+    Participants,
+    Reactions,
+    Typists,
+    Presence,
+    Users,
+)
+# Where the noun of something is in `nouns`: one table for all sessions, so that each event finds it
+# in the processor's cache.
+BY_KIND: Final = {kind: place for place, noun in enumerate(NOUNS) for kind in noun.kinds}
+BY_ANSWER: Final = {it: place for place, noun in enumerate(NOUNS) for it in noun.answers}
+BY_EVENT: Final[dict[type, tuple[int, ...]]] = {
+    event: tuple(place for place, noun in enumerate(NOUNS) if event in noun.events)
+    for event in get_args(Event)
+}
 
 
 class State:
@@ -48,7 +64,7 @@ class State:
         self.sides = Sides(self._notes, me, self.messages)
         self.writing = self.sides.known.writing
         """Conversations that this session is writing to: lists wait for what comes of it."""
-        self.nouns: tuple[AnyNoun, ...] = (  # reads leave in this order
+        self.nouns: tuple[AnyNoun, ...] = (  # as in NOUNS
             self.sides,
             self.messages,
             SingleParticipants(self._notes, self.users),
@@ -59,26 +75,21 @@ class State:
             self.users,
         )
         self._with_hints = (self.messages, self.users)
-        self._by_kind: dict[type[Key], AnyNoun] = {}
-        self._by_answer: dict[AnyEndpoint, AnyNoun] = {}
-        self._by_event = defaultdict[type, list[AnyNoun]](list)
-        for noun in self.nouns:
-            self._by_kind.update(dict.fromkeys(noun.kinds, noun))
-            self._by_answer.update(dict.fromkeys(noun.answers, noun))
-            for event in noun.events:
-                self._by_event[event].append(noun)
+
+    def _noun(self, key: Key) -> AnyNoun:
+        return self.nouns[BY_KIND[type(key)]]
 
     # What is held
 
     def hold(self, key: Key, size: int = 1) -> None:
         """Keep a key from now on; of a list, `size` items."""
         self._notes.held[key] = size
-        self._by_kind[type(key)].hold(key)
+        self._noun(key).hold(key)
 
     def drop(self, key: Key) -> None:
         """Forget a key."""
         del self._notes.held[key]
-        self._by_kind[type(key)].drop(key)
+        self._noun(key).drop(key)
 
     def forget(self) -> None:
         """Know nothing any more, of what is held too: the connection was lost."""
@@ -87,8 +98,10 @@ class State:
 
     def forget_hints(self) -> None:
         """Whatever came with the last answers and is not held by now is not wanted."""
-        for noun in self._with_hints:
-            noun.forget_hints()
+        if self._notes.has_hints:
+            self._notes.has_hints = False
+            for noun in self._with_hints:
+                noun.forget_hints()
 
     def take_touched(self) -> Iterable[Key]:
         """Return the keys that have changed since the last call, in order."""
@@ -104,15 +117,15 @@ class State:
 
     def topic(self, key: Key) -> Topic | None:
         """Return the subscription that a key needs; None: its parts have them."""
-        return self._by_kind[type(key)].topic(key)
+        return self._noun(key).topic(key)
 
     def parts(self, key: Key) -> tuple[Key, ...] | None:
         """Return the keys that are needed to show this one; None: not known, so as before."""
-        return self._by_kind[type(key)].parts(key)
+        return self._noun(key).parts(key)
 
     def gap(self, key: Key, *, anew: bool = False) -> Gap | None:
         """Return what has to be read of a held key, if anything; `anew`: as if none were known."""
-        noun = self._by_kind[type(key)]
+        noun = self._noun(key)
         if not anew:
             return noun.gap(key)
         return None if noun.topic(key) is None else Gap(UNSET, self._notes.held[key])
@@ -122,7 +135,7 @@ class State:
         gaps = {key: gap for key, anew in keys.items() if (gap := self.gap(key, anew=anew))}
         wanted = defaultdict[AnyNoun, list[Key]](list)
         for key in gaps:
-            wanted[self._by_kind[type(key)]].append(key)
+            wanted[self._noun(key)].append(key)
         for noun in self.nouns:
             if noun in wanted:
                 yield from noun.reads(wanted[noun], gaps, expand=expand)
@@ -134,18 +147,18 @@ class State:
         is_hidden = isinstance(outcome, NotFound | Forbidden)
         if isinstance(outcome, RtflowError) and not is_hidden:
             return False
-        self._by_answer[ask.endpoint].take(ask, None if is_hidden else outcome)
+        self.nouns[BY_ANSWER[ask.endpoint]].take(ask, None if is_hidden else outcome)
         return True
 
     def restart(self, key: Key) -> None:
         """The cursor of a list has become wrong: what lacks has to be read from the start."""
-        self._by_kind[type(key)].restart(key)
+        self._noun(key).restart(key)
 
     def apply(self, event: Event) -> None:
         """Take what happened."""
-        for noun in self._by_event.get(type(event), ()):
-            noun.apply(event)
+        for place in BY_EVENT[type(event)]:
+            self.nouns[place].apply(event)
 
     def show(self, key: Key, n: int = 1) -> Any:  # Any: what the view of the key is of
         """Return what is seen of a key, `n` items of a list; `UNSET`: it is not known."""
-        return self._by_kind[type(key)].show(key, n)
+        return self._noun(key).show(key, n)

@@ -54,6 +54,7 @@ class Users(Noun[UserKey]):
             self.load(id, user)
         else:
             self._hints[id] = user_snapshot(user) if user else None
+            self._notes.has_hints = True
 
     # What a noun does
 

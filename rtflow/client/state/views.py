@@ -121,8 +121,9 @@ class UnreadView(View[int], frozen=True):
 
     def show(self, state: State) -> int | UnsetType:
         """Return the value, if it is known."""
-        side = state.show(self.key)
-        return side if side is UNSET else self.answer(side)
+        assert isinstance(self.key, SideKey)
+        side = state.sides.known.get(self.key.conversation)
+        return UNSET if side is UNSET else self.answer(side)
 
     def answer(self, outcome: Any) -> int:  # Any: as in View
         """Return the value."""

@@ -55,6 +55,7 @@ __all__ = ["Fanout", "Listener"]
 logger = logging.getLogger(__name__)
 
 FULL_BATCH = 128 * 1024  # bytes of events; a frame holds eight times that
+WIDE = 32  # receivers; beyond it the first of them does not wait until the last one is told
 MOST_BEHIND = 100_000  # changes and notices that wait; beyond it everybody has to read anew
 
 Sides: TypeAlias = Callable[[str, Sequence[str]], Steps[dict[str, SideDiff]]]
@@ -253,9 +254,10 @@ class Fanout:
         for to, by_user in personal(batch.touches, seen):
             for listener in self._watchers.reached(to, by_user):
                 events[listener].append(by_user[listener.user_id])
+        is_wide = len(events) > WIDE
         for listener, what in events.items():
-            listener.publish(batch.number, what)
-            self._figures.events += len(what)
+            listener.publish(batch.number, what, at_once=is_wide)
+        self._figures.events += sum(map(len, events.values()))
 
     def _reach(self, number: int) -> None:
         """The events up to here are handed on: wake who waited for that."""

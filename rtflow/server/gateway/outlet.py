@@ -88,11 +88,25 @@ class Outlet(ABC):
         if self._wakes == 1:
             self._loop.call_soon(self._turn_ends)
         elif self._wakes % OFTEN == 0:
-            self._flush()
+            self.flush()
+
+    def flush(self) -> None:
+        """Let the frames that there are leave now, not at the end of the turn."""
+        frames = self._protocol.data_to_send()
+        if not frames or self._is_closed:
+            return
+        if self._timer is not None:
+            self._look()
+        size = sum(map(len, frames))
+        self._figures.frames_out += len(frames)
+        self._figures.bytes_out += size
+        self._write(frames)
+        if (waiting := self.waiting) * 2 > self._bound:
+            self._watch(waiting, size)
 
     def close(self, code: int, reason: str) -> None:
         """Send what there is, say goodbye, and end the connection. Idempotent."""
-        self._flush()
+        self.flush()
         if not self._is_closed:
             self._is_closed = True
             self._figures.cut_off[reason] += 1
@@ -115,20 +129,7 @@ class Outlet(ABC):
 
     def _turn_ends(self) -> None:
         self._wakes = 0
-        self._flush()
-
-    def _flush(self) -> None:
-        frames = self._protocol.data_to_send()
-        if not frames or self._is_closed:
-            return
-        if self._timer is not None:
-            self._look()
-        size = sum(map(len, frames))
-        self._figures.frames_out += len(frames)
-        self._figures.bytes_out += size
-        self._write(frames)
-        if (waiting := self.waiting) * 2 > self._bound:
-            self._watch(waiting, size)
+        self.flush()
 
     def _watch(self, waiting: int, added: int) -> None:
         self._seen, most = waiting, self._bound * MOST + added

@@ -176,10 +176,10 @@ class Peer:
 
     # What fanout calls
 
-    def publish(self, number: int, events: list[bytes]) -> None:
+    def publish(self, number: int, events: list[bytes], *, at_once: bool = False) -> None:
         """Tell the client of events that happened together, in their turn."""
         if self._ordering.may_pass(number):
-            self._publish(events)
+            self._publish(events, at_once)
             return
         self._ordering.hold(number, sum(map(len, events)), partial(self._publish, events))
         if self._ordering.held_bytes > self._node.limits.outbox:
@@ -189,9 +189,13 @@ class Peer:
         """Close the connection."""
         self._outlet.close(code, reason)
 
-    def _publish(self, events: list[bytes]) -> None:
-        if self._protocol.state is State.READY:  # who has to show a token again learns nothing
-            self._protocol.publish(events)
+    def _publish(self, events: list[bytes], at_once: bool = False) -> None:
+        if self._protocol.state is not State.READY:
+            return  # who has to show a token again learns nothing
+        self._protocol.publish(events)
+        if at_once:
+            self._outlet.flush()
+        else:
             self._outlet.wake()
 
     # Requests

@@ -20,8 +20,11 @@ class Listener(Protocol):
         """Whose connection it is."""
         ...
 
-    def publish(self, number: int, events: list[bytes]) -> None:
-        """Tell of events that happened together; `number` is the last change among them."""
+    def publish(self, number: int, events: list[bytes], *, at_once: bool = False) -> None:
+        """Tell of events that happened together; `number` is the last change among them.
+
+        `at_once`: now rather than at the end of the turn.
+        """
         ...
 
     def leave(self, code: int, reason: str) -> None:

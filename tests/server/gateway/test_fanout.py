@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import pytest
+
 from rtflow.model.params import (
     ConversationParams,
     CreateUser,
@@ -21,7 +23,7 @@ from rtflow.server.domain.tallies import reacted
 from rtflow.server.domain.users import create_user
 from rtflow.server.gateway.audience import Kind, Topic
 from rtflow.server.gateway.eager import Eager
-from rtflow.server.gateway.fanout import Fanout
+from rtflow.server.gateway.fanout import WIDE, Fanout
 from rtflow.server.store.interface import Change, Command
 from rtflow.server.store.sqlite import open_sqlite
 from tests.conformance.stores import submitted
@@ -36,8 +38,10 @@ class Hearer:
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
         self.batches: list[list[str]] = []
+        self.has_waited = False
 
-    def publish(self, number: int, events: list[bytes]) -> None:
+    def publish(self, number: int, events: list[bytes], *, at_once: bool = False) -> None:
+        self.has_waited |= not at_once
         plain = [json.loads(event) for event in events]
         self.batches.append([f"{it['type']} {it.get('userId', '')}".strip() for it in plain])
 
@@ -98,3 +102,21 @@ async def test_who_joins_hears_of_a_conversation_nothing_from_before_he_came() -
             "side.edited",
         ]
     ]
+
+
+@pytest.mark.parametrize("crowd", [WIDE, WIDE + 1])
+async def test_of_many_receivers_none_waits_until_the_last_one_is_told(crowd: int) -> None:
+    held: list[Change] = []
+    store = await open_sqlite(":memory:", held.extend)
+    hearers = [Hearer(f"user{number}") for number in range(crowd)]
+    async with asyncio.TaskGroup() as tasks:
+        fanout = Fanout(store, Eager(tasks), sides, reacted)
+        for hearer in hearers:
+            fanout.watch(Topic(Kind.USER, "alice"), hearer)
+        await submitted(
+            store, partial(create_user, "alice", "alice", CreateUser(name="a"), 1, RULES)
+        )
+        fanout.deliver(held)
+    await store.close()
+    assert [hearer.batches for hearer in hearers] == [[["user.created alice"]]] * crowd
+    assert {hearer.has_waited for hearer in hearers} == {crowd <= WIDE}

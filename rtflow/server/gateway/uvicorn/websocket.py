@@ -24,6 +24,7 @@ from websockets.protocol import OPEN
 
 from rtflow.server.gateway.transport import EXTENSION, SILENT
 from rtflow.server.gateway.uvicorn.leash import LOGGER, Leash
+from rtflow.server.gateway.uvicorn.mailbox import Mailbox
 from rtflow.wire.cutting import Cutter, text_frame
 
 try:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Sequence
 
-    from uvicorn._types import ASGISendEvent
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
     from uvicorn.server import ServerState
     from websockets.frames import Frame
     from websockets.http11 import Request
@@ -60,6 +61,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        # uvicorn's type; a mailbox has all that it uses of that
+        self.queue = cast("asyncio.Queue[ASGIReceiveEvent]", Mailbox["ASGIReceiveEvent"]())
         self.logger = self.conn.logger = LOGGER
         self.conn.debug = False  # it was taken from uvicorn's logger
         self.limits = config.limits
@@ -283,8 +286,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send for ASGI. uvicorn forgets that a refusal completes the handshake too, and logs it
-        as a fault of the application."""
+        as a fault of the application. It, and `websockets`, keep the heads until the connection
+        ends: 3 KiB that nobody reads."""
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            self.request.headers.clear()
+            self.response.headers.clear()
         if self.initial_response is not None and self.close_sent:
             self.handshake_complete = True
 
