@@ -173,6 +173,7 @@ def place_of(folder: Path, content: str) -> Path:
 
 
 def _make_ready(incoming: Path) -> None:
+    _make(incoming.parent)  # by itself: parents that are made on the way are open to all
     _make(incoming)
     _remove(list(incoming.iterdir()))
 

@@ -75,6 +75,13 @@ async def test_a_content_is_found_by_its_sum(vault: Vault) -> None:
     assert inside(vault) == [content]
 
 
+async def test_nobody_else_on_this_machine_may_look_into_it(vault: Vault) -> None:
+    await keep(vault, b"a secret")
+    folders = [vault.folder, *(path for path in vault.folder.rglob("*") if path.is_dir())]
+    assert len(folders) == 3
+    assert {path.stat().st_mode & 0o777 for path in folders} == {0o700}
+
+
 async def test_what_was_not_kept_leaves_nothing(vault: Vault) -> None:
     async def fail() -> None:
         async with vault.receiving() as incoming:
