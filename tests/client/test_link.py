@@ -227,7 +227,7 @@ async def test_a_half_open_connection_is_noticed_by_the_heartbeat(
         for _ in range(2):
             before = len(scripted.last.asked(PING))
             await clock.advance(10.1)
-            await scripted.until(lambda: len(scripted.last.asked(PING)) == before + 1)  # noqa: B023
+            await scripted.until(lambda: len(scripted.last.asked(PING)) == before + 1)  # noqa: B023 - waited for here
         assert rig.lives == 1  # it is answered: all is well
         network.stall(lose=True)
         await clock.advance(12)
