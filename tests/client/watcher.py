@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from msgspec import UNSET
 
 from rtflow.client.registry import Lease, Registry
+from rtflow.client.state.keys import Key
 from rtflow.client.state.views import View
 from tests.client.world import ME, World
 
@@ -38,3 +39,9 @@ class Client:
         self.settle()
         asked, self.world.asked = self.world.asked, []
         return asked
+
+    def changed(self) -> set[Key]:
+        """Deliver what is on the way; return whose observers are told."""
+        keys = set[Key]()
+        self.world.settle(self.registry, self.now, keys.update)
+        return keys

@@ -32,7 +32,7 @@ from tests.server.gateway.hosting import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Generator
 
     from starlette.types import Receive, Scope, Send
 
@@ -63,7 +63,7 @@ async def test_an_ipv6_host_is_that_alone() -> None:
 
 
 @contextlib.contextmanager
-def port_of_our_own() -> Iterator[int]:
+def port_of_our_own() -> Generator[int]:
     """A port that nobody else gets, on both loopback addresses. SO_REUSEADDR lets us listen there.
 
     One that is free on one address may be somebody's on the other one.
