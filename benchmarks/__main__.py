@@ -1,48 +1,74 @@
-"""`make bench`: every question in turn; `python -m benchmarks get push` asks just these."""
+"""`make bench`: every question in turn; `python -m benchmarks get push` asks just these.
 
+make bench PEERS=1         python-socketio and NATS KV do the same work
+make bench SCALE=1         how costs grow with connections, conversations, people and history
+make bench JSON=run.json   all results in a file, from which `python -m benchmarks.readme` makes
+                           tables and plots
+"""
+
+import argparse
 import asyncio
-import platform
 import sys
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
+from pathlib import Path
 
-from benchmarks import durable, fanout, get, imports, memory, push, scale
+from benchmarks import durable, fanout, get, imports, memory, observers, push, scale
+from benchmarks.curves import curves, raise_open_files
 from benchmarks.measure import Line
+from benchmarks.plan import Plan
+from benchmarks.report import HEADER, Results, machine, rows, tally
 
-QUESTIONS: dict[str, Callable[[], Awaitable[list[Line]]]] = {
+QUESTIONS: dict[str, Callable[[Plan], Awaitable[list[Line]]]] = {
     "get": get.lines,
     "push": push.lines,
     "fanout": fanout.lines,
     "durable": durable.lines,
     "memory": memory.lines,
     "imports": imports.lines,
+    "observers": observers.lines,
     "scale": scale.lines,
 }
 
 
-def machine() -> str:
-    """Say what was measured on."""
-    parts = ("msgspec", "reactivex", "uvicorn", "uvloop", "websockets")
-    versions = ", ".join(f"{name} {version(name)}" for name in parts)
-    return f"{platform.machine()}, Python {platform.python_version()}, {versions}"
-
-
-async def main(asked: list[str]) -> None:
-    """Ask and print."""
-    print(machine())
-    print(f"{'':14}{'rtflow':>10} {'bare':>10}  {'':12}{'ratio':>6}  goal")
-    for name in asked or QUESTIONS:
-        for line in await QUESTIONS[name]():
-            sign = ">=" if line.better == "higher" else "<="
-            verdict = "met" if line.is_met else "not met"
-            print(
-                f"{line.name:14}{line.ours:10,.0f} {line.bare:10,.0f}  {line.unit:12}"
-                f"{line.ratio:6.2f}  {sign} {line.goal:g}: {verdict}   {line.question}",
-                flush=True,
-            )
+async def main(asked: list[str], plan: Plan, *, grow: bool, json: Path | None) -> None:
+    """Ask, print, and write."""
+    raise_open_files()
+    results = Results(machine=machine(peers=plan.peers))
+    found: list[Line] = []
+    print(results.machine, HEADER, sep="\n", flush=True)
+    for name in asked:
+        for line in await QUESTIONS[name](plan):
+            found.append(line)
+            print(*rows(line), sep="\n", flush=True)
+    print(tally(found))
+    drawn = await curves(plan) if grow else []
+    for curve in drawn:
+        points = (f"{x:,.0f}: {y:.3g}" for x, y in zip(curve.x, curve.y, strict=True))
+        print(f"{curve.plot}: {curve.name}", *points, sep="   ", flush=True)
+    if json is not None:
+        Results(
+            machine=results.machine, began=results.began, lines=tuple(found), curves=tuple(drawn)
+        ).write(json)
 
 
 if __name__ == "__main__":
-    if unknown := set(sys.argv[1:]) - QUESTIONS.keys():
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("questions", nargs="*", help=f"all, or some of {', '.join(QUESTIONS)}")
+    parser.add_argument("--peers", action="store_true", help="let the peers do the same work")
+    parser.add_argument("--scale", action="store_true", help="measure how costs grow, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
+    options = parser.parse_args()
+    if unknown := set(options.questions) - QUESTIONS.keys():
         sys.exit(f"no such question: {', '.join(unknown)}; there are {', '.join(QUESTIONS)}")
-    asyncio.run(main(sys.argv[1:]))
+    asyncio.run(
+        main(
+            options.questions or list(QUESTIONS),
+            Plan(peers=options.peers),
+            grow=options.scale,
+            json=options.json,
+        )
+    )

@@ -1,0 +1,151 @@
+"""The peers: python-socketio, and NATS KV by nats-py, asked to do the same work as rtflow.
+
+What is read and pushed is `bare.ENTITY`. Each peer runs as its documentation has it: socket.io on
+uvicorn with uvloop, websockets only; NATS with JetStream on disk (which it does not flush before
+it answers, so its `say` promises less than our `send`; socket.io keeps nothing at all). A value is
+decoded into what its user would work with: a dict, and a Struct.
+
+They come with `pip install ".[bench]"`, which `make bench PEERS=1` does.
+"""
+
+import asyncio
+import importlib
+import itertools
+import re
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from benchmarks import bare
+from benchmarks.plan import Plan
+from benchmarks.programs import READY, Running, python_server
+
+__all__ = ["Peer", "each_peer"]
+
+Seen = Callable[[], None]
+
+
+class Peer(Struct, frozen=True):
+    """Somebody who can do what we do."""
+
+    name: str
+    server: Running
+
+    get: Callable[[], Awaitable[object]]
+    """Read one thing."""
+
+    say: Callable[[], Awaitable[None]]
+    """Change something that everybody watches; the server has taken it."""
+
+    listen: Callable[[Seen], Awaitable[None]]
+    """Open one more connection, which watches, and counts each change that it is told."""
+
+
+@asynccontextmanager
+async def each_peer(plan: Plan) -> AsyncIterator[list[Peer]]:
+    """Start those that were asked for, each with a fresh server."""
+    async with AsyncExitStack() as stack:
+        peers = [socketio(), nats()] if plan.peers else []
+        yield [await stack.enter_async_context(peer) for peer in peers]
+
+
+# Any: both are optional, and socketio has no types
+
+
+@asynccontextmanager
+async def socketio() -> AsyncIterator[Peer]:
+    """Start python-socketio: `call` to read and to say, `emit` to everybody to tell."""
+    library: Any = importlib.import_module("socketio")
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(
+            python_server("benchmarks.socketio_server", "http")
+        )
+
+        async def connected() -> Any:
+            client = library.AsyncClient(reconnection=False)
+            await client.connect(server.url, transports=["websocket"])
+            stack.push_async_callback(client.disconnect)
+            return client
+
+        async def get() -> object:
+            return await one.call("get", "lunch")
+
+        async def say() -> None:
+            await one.call("say", "hello")
+
+        async def listen(seen: Seen) -> None:
+            (await connected()).on("said", lambda _: seen())
+
+        one = await connected()
+        yield Peer("python-socketio", server, get, say, listen)
+
+
+@asynccontextmanager
+async def nats_server() -> AsyncIterator[Running]:
+    """Start the server that comes as a wheel, on a free port."""
+    executable = Path(sys.executable).with_name("nats-server")
+    with tempfile.TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            *(executable, "--jetstream", "--store_dir", folder, "--addr", "127.0.0.1"),
+            *("--port", "-1"),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stderr is not None
+        try:
+            port = b""
+            async with asyncio.timeout(READY):
+                async for line in process.stderr:  # what it logs afterwards fits into the pipe
+                    if found := re.search(rb"client connections on \S+:(\d+)", line):
+                        port = found[1]
+                    if b"Server is ready" in line:
+                        break
+            yield Running(f"nats://127.0.0.1:{port.decode()}", process.pid)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def nats() -> AsyncIterator[Peer]:
+    """Start NATS: `get` and `put` of a key/value bucket, and a watch of all keys of one kind."""
+    library: Any = importlib.import_module("nats")
+    entity = msgspec.json.Decoder(bare.Entity)
+    value = msgspec.json.encode(bare.ENTITY)
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(nats_server())
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+
+        async def connected() -> Any:
+            client = await library.connect(server.url)
+            stack.push_async_callback(client.close)
+            return client
+
+        async def get() -> object:
+            return entity.decode((await bucket.get("lunch")).value)
+
+        async def say() -> None:
+            await bucket.put(f"said.{next(numbers)}", value)
+
+        async def watch(watcher: Any, seen: Seen) -> None:
+            async for entry in watcher:
+                if entry is not None:  # None: all that was there already has come
+                    entity.decode(entry.value)
+                    seen()
+
+        async def listen(seen: Seen) -> None:
+            own = await (await connected()).jetstream().key_value("chat")
+            watcher = await own.watch("said.*")
+            tasks.create_task(watch(watcher, seen))
+            stack.push_async_callback(watcher.stop)
+
+        numbers = itertools.count()
+        bucket = await (await connected()).jetstream().create_key_value(bucket="chat")
+        await bucket.put("lunch", value)
+        yield Peer("NATS KV", server, get, say, listen)

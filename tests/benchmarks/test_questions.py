@@ -1,0 +1,61 @@
+"""Every question of `make bench` still runs: with next to nothing, so its figures mean nothing."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from benchmarks.__main__ import QUESTIONS
+from benchmarks.curves import curves
+from benchmarks.measure import BARE, OURS
+from benchmarks.plan import Plan
+
+HAS_PEERS = all(map(find_spec, ("nats", "socketio")))  # `make bench PEERS=1` installs them
+TINY = Plan(
+    rounds=1,
+    peers=HAS_PEERS,
+    in_flight=4,
+    reads=16,
+    events=16,
+    writers=2,
+    listeners=3,
+    fanouts=1,
+    sends=8,
+    connections=3,
+    watched=60,
+    warm=1,
+    observers=20,
+    imports=1,
+    conversations=(20, 40),
+    participants=(10, 30),
+    messages=(30, 60),
+    unread=2,
+    online=4,
+    joinings=2,
+    requests=2,
+    crowds=(1, 120),
+    watches=(1, 60, 120),
+    sizes=(10, 20),
+    histories=(30, 60),
+)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_a_question_is_answered_with_figures_of_all_sides(question: str) -> None:
+    lines = await QUESTIONS[question](TINY)
+    assert lines
+    for line in lines:
+        assert {OURS, BARE} <= line.figures.keys()
+        assert line.fault == ""
+
+
+async def test_what_is_measured_for_ever_more_of_something_has_a_point_for_each() -> None:
+    drawn = await curves(TINY)
+    assert {(it.plot, it.x) for it in drawn} == {
+        ("connections-memory", (120,)),
+        ("connections-time", (120,)),
+        ("connections-time", (1, 120)),
+        ("watched-memory", (120,)),
+        ("watched-time", (60, 120)),
+        ("participants-time", (10, 20)),
+        ("histories-time", (30, 60)),
+    }
