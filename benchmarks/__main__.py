@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from benchmarks import durable, fanout, get, imports, memory, observers, push, scale
-from benchmarks.curves import curves, raise_open_files
-from benchmarks.measure import Line
+from benchmarks.curves import GROWTHS, raise_open_files
+from benchmarks.measure import Curve, Line
 from benchmarks.plan import Plan
 from benchmarks.report import HEADER, Results, machine, rows, tally
 
@@ -41,10 +41,12 @@ async def main(asked: list[str], plan: Plan, *, grow: bool, json: Path | None) -
             found.append(line)
             print(*rows(line), sep="\n", flush=True)
     print(tally(found))
-    drawn = await curves(plan) if grow else []
-    for curve in drawn:
-        points = (f"{x:,.0f}: {y:.3g}" for x, y in zip(curve.x, curve.y, strict=True))
-        print(f"{curve.plot}: {curve.name}", *points, sep="   ", flush=True)
+    drawn: list[Curve] = []
+    for growth in GROWTHS if grow else ():
+        for curve in await GROWTHS[growth](plan):
+            drawn.append(curve)
+            points = (f"{x:,.0f}: {y:.3g}" for x, y in zip(curve.x, curve.y, strict=True))
+            print(f"{growth}: {curve.name}", *points, sep="   ", flush=True)
     if json is not None:
         Results(
             machine=results.machine, began=results.began, lines=tuple(found), curves=tuple(drawn)

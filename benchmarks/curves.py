@@ -7,6 +7,7 @@ Memory is what the process holds, so it is told only for enough of something to 
 import asyncio
 import resource
 import tempfile
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -171,11 +172,9 @@ def of_int(points: dict[str, float]) -> Points:
     return {int(number): it for number, it in points.items()}
 
 
-async def curves(plan: Plan) -> list[Curve]:
-    """Measure all."""
-    return [
-        *await connections(plan),
-        *await watched(plan),
-        *await participants(plan),
-        *await histories(plan),
-    ]
+GROWTHS: dict[str, Callable[[Plan], Awaitable[list[Curve]]]] = {
+    "connections": connections,
+    "watched": watched,
+    "participants": participants,
+    "histories": histories,
+}

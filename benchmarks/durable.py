@@ -1,9 +1,10 @@
 """How many messages a second are on disk? 64 in flight, against two ways to write to SQLite.
 
-"One transaction per call" is what `aiosqlite` does: each statement hops to the connection's thread
-and back, so a transaction is three hops, and holds a lock meanwhile. "Bare group commit" commits
-whatever has gathered, with no server and no rules. The 64 are those of one session, or one each of
-64 sessions; and once more those of one session while another process keeps a fan-out going.
+"One transaction per call" is what programs with `aiosqlite` do: each statement hops to the
+connection's thread and back, so a transaction is three hops, and holds a lock meanwhile. "Bare
+group commit" commits whatever has gathered, with no server and no rules. The 64 are those of one
+session, or one each of 64 sessions; and once more those of one session while another process keeps
+a fan-out going.
 """
 
 import asyncio
@@ -11,9 +12,11 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Self
 
 from benchmarks.elsewhere import elsewhere
 from benchmarks.measure import BARE, OURS, Line, Side, medians
@@ -52,17 +55,44 @@ def rate(writes: Sequence[Callable[[], Awaitable[object]]], messages: int) -> Si
     return side
 
 
+class Hops:
+    """What `aiosqlite` is within: a thread that calls what a queue brings, and says so."""
+
+    def __init__(self) -> None:
+        self._calls = SimpleQueue[tuple[asyncio.Future[object], Callable[[], object]] | None]()
+        self._thread = Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._calls.put(None)
+        self._thread.join()
+
+    async def hop(self, call: Callable[[], object]) -> None:
+        """Have it called there."""
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._calls.put((done, call))
+        await done
+
+    def _run(self) -> None:
+        while (order := self._calls.get()) is not None:
+            done, call = order
+            done.get_loop().call_soon_threadsafe(done.set_result, call())
+
+
 @asynccontextmanager
 async def one_per_call(folder: Path, plan: Plan) -> AsyncIterator[Side]:
     """One transaction per call, in a helper thread."""
-    loop, lock = asyncio.get_running_loop(), asyncio.Lock()
-    with ThreadPoolExecutor(1) as thread, closing(database(folder / "single.db")) as file:
+    lock = asyncio.Lock()
+    with closing(database(folder / "single.db")) as file, Hops() as hops:
 
         async def write() -> None:
             async with lock:
-                await loop.run_in_executor(thread, file.execute, "BEGIN IMMEDIATE")
-                await loop.run_in_executor(thread, file.execute, INSERT, ROW)
-                await loop.run_in_executor(thread, file.execute, "COMMIT")
+                await hops.hop(lambda: file.execute("BEGIN IMMEDIATE"))
+                await hops.hop(lambda: file.execute(INSERT, ROW))
+                await hops.hop(lambda: file.execute("COMMIT"))
 
         yield rate([write] * plan.in_flight, plan.sends)
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from benchmarks.__main__ import QUESTIONS
-from benchmarks.curves import curves
+from benchmarks.curves import GROWTHS
 from benchmarks.measure import BARE, OURS
 from benchmarks.plan import Plan
 
@@ -38,6 +38,17 @@ TINY = Plan(
     histories=(30, 60),
 )
 
+POINTS = {
+    "connections": {
+        ("connections-memory", (120,)),
+        ("connections-time", (120,)),
+        ("connections-time", (1, 120)),
+    },
+    "watched": {("watched-memory", (120,)), ("watched-time", (60, 120))},
+    "participants": {("participants-time", (10, 20))},
+    "histories": {("histories-time", (30, 60))},
+}
+
 
 @pytest.mark.parametrize("question", QUESTIONS)
 async def test_a_question_is_answered_with_figures_of_all_sides(question: str) -> None:
@@ -48,14 +59,9 @@ async def test_a_question_is_answered_with_figures_of_all_sides(question: str) -
         assert line.fault == ""
 
 
-async def test_what_is_measured_for_ever_more_of_something_has_a_point_for_each() -> None:
-    drawn = await curves(TINY)
-    assert {(it.plot, it.x) for it in drawn} == {
-        ("connections-memory", (120,)),
-        ("connections-time", (120,)),
-        ("connections-time", (1, 120)),
-        ("watched-memory", (120,)),
-        ("watched-time", (60, 120)),
-        ("participants-time", (10, 20)),
-        ("histories-time", (30, 60)),
-    }
+@pytest.mark.parametrize("growth", GROWTHS)
+async def test_what_is_measured_for_ever_more_of_something_has_a_point_for_each(
+    growth: str,
+) -> None:
+    drawn = {(it.plot, it.x) for it in await GROWTHS[growth](TINY)}
+    assert drawn == POINTS[growth]
