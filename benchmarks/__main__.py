@@ -9,14 +9,19 @@ make bench JSON=run.json   all results in a file, from which `python -m benchmar
 import argparse
 import asyncio
 import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from benchmarks import durable, fanout, get, imports, memory, observers, push, scale
 from benchmarks.curves import GROWTHS, raise_open_files
 from benchmarks.measure import Curve, Line
 from benchmarks.plan import Plan
 from benchmarks.report import HEADER, Results, machine, rows, tally
+
+PATIENCE = 900.0  # seconds for one question
 
 QUESTIONS: dict[str, Callable[[Plan], Awaitable[list[Line]]]] = {
     "get": get.lines,
@@ -30,27 +35,36 @@ QUESTIONS: dict[str, Callable[[Plan], Awaitable[list[Line]]]] = {
 }
 
 
-async def main(asked: list[str], plan: Plan, *, grow: bool, json: Path | None) -> None:
-    """Ask, print, and write."""
+async def main(asked: list[str], plan: Plan, *, grow: bool, json: Path | None) -> int:
+    """Ask, print, and write after each; return how many questions came to no end."""
     raise_open_files()
-    results = Results(machine=machine(peers=plan.peers))
-    found: list[Line] = []
+    results, broken = Results(machine=machine(peers=plan.peers)), 0
     print(results.machine, HEADER, sep="\n", flush=True)
-    for name in asked:
-        for line in await QUESTIONS[name](plan):
-            found.append(line)
+    growths = GROWTHS if grow else {}
+    for name in [*asked, *growths]:
+        lines: list[Line] = []
+        curves: list[Curve] = []
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if name in growths:
+                    curves = await growths[name](plan)
+                else:
+                    lines = await QUESTIONS[name](plan)
+        except Exception:  # the others are asked all the same
+            traceback.print_exc()
+            broken += 1
+        for line in lines:
             print(*rows(line), sep="\n", flush=True)
-    print(tally(found))
-    drawn: list[Curve] = []
-    for growth in GROWTHS if grow else ():
-        for curve in await GROWTHS[growth](plan):
-            drawn.append(curve)
+        for curve in curves:
             points = (f"{x:,.0f}: {y:.3g}" for x, y in zip(curve.x, curve.y, strict=True))
-            print(f"{growth}: {curve.name}", *points, sep="   ", flush=True)
-    if json is not None:
-        Results(
-            machine=results.machine, began=results.began, lines=tuple(found), curves=tuple(drawn)
-        ).write(json)
+            print(f"{name}: {curve.name}", *points, sep="   ", flush=True)
+        results = replace(
+            results, lines=(*results.lines, *lines), curves=(*results.curves, *curves)
+        )
+        if json is not None:
+            results.write(json)
+    print(tally(results.lines))
+    return broken
 
 
 if __name__ == "__main__":
@@ -66,7 +80,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     if unknown := set(options.questions) - QUESTIONS.keys():
         sys.exit(f"no such question: {', '.join(unknown)}; there are {', '.join(QUESTIONS)}")
-    asyncio.run(
+    broken = asyncio.run(
         main(
             options.questions or list(QUESTIONS),
             Plan(peers=options.peers),
@@ -74,3 +88,4 @@ if __name__ == "__main__":
             json=options.json,
         )
     )
+    sys.exit(f"{broken} of the questions came to no end" if broken else 0)

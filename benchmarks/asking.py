@@ -8,13 +8,13 @@ from itertools import count, cycle, islice
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from benchmarks import bare
-from benchmarks.measure import Side
-from benchmarks.plan import Plan
+from benchmarks.measure import Clock, Side
 from benchmarks.programs import Running
 
-__all__ = ["TEXT", "Client", "client", "each", "read", "said", "say", "saying"]
+__all__ = ["TEXT", "Client", "Timing", "client", "read", "said", "say", "saying"]
 
 Json = Any  # whatever an answer holds
 TEXT = {"content": [{"type": "text", "children": ["Soup today?"]}]}
@@ -53,37 +53,45 @@ async def client(server: Running, user: str) -> AsyncIterator[Client]:
         yield it
 
 
-async def each(ask: Callable[[], Awaitable[Json]], times: int) -> float:
-    """Return the µs that one request takes."""
-    start = time.perf_counter()
-    for _ in range(times):
-        await ask()
-    return (time.perf_counter() - start) * 1e6 / times
+class Timing(Struct, frozen=True):
+    """How requests are timed: so many together, one after the other, by this clock."""
+
+    times: int
+    clock: Clock = time.perf_counter
+
+    async def each(self, ask: Callable[[], Awaitable[Json]]) -> float:
+        """Return the µs that one request takes."""
+        start = self.clock()
+        for _ in range(self.times):
+            await ask()
+        return (self.clock() - start) * 1e6 / self.times
 
 
-def read(who: Client, path: str, items: int, times: int, **params: Json) -> Side:
+def read(who: Client, timing: Timing, path: str, items: int, **params: Json) -> Side:
     """Read a page that must have so many items."""
 
     async def ask() -> None:
         page = await who.ask("GET", path, params)
         assert len(page["data"]) == items, page
 
-    return lambda: each(ask, times)
+    return lambda: timing.each(ask)
 
 
 @asynccontextmanager
-async def said(server: Running, room: str, size: int, plan: Plan) -> AsyncIterator[Side]:
+async def said(
+    server: Running, timing: Timing, room: str, size: int, online: int
+) -> AsyncIterator[Side]:
     """Say something in a conversation that many connections watch, the same number in each."""
-    people = [f"user{n}" for n in range(min(size, plan.online))]
+    people = [f"user{n}" for n in range(min(size, online))]
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         speaker = await stack.enter_async_context(client(server, people[0]))
         listening: list[asyncio.Task[None]] = []
-        for person in islice(cycle(people), plan.online):
+        for person in islice(cycle(people), online):
             watcher = await stack.enter_async_context(client(server, person))
             for path in (f"/me/conversations/{room}", f"/me/conversations/{room}/messages"):
                 await watcher.ask("SUBSCRIBE", path)
             listening.append(tasks.create_task(watcher.listen()))
-        yield saying(speaker, room, plan.requests)
+        yield saying(speaker, timing, room)
         for task in listening:
             task.cancel()
 
@@ -93,6 +101,6 @@ def say(who: Client, room: str) -> Awaitable[Json]:
     return who.ask("POST", f"/conversations/{room}/messages", TEXT)
 
 
-def saying(who: Client, room: str, times: int) -> Side:
+def saying(who: Client, timing: Timing, room: str) -> Side:
     """Say it again and again."""
-    return lambda: each(lambda: say(who, room), times)
+    return lambda: timing.each(lambda: say(who, room))

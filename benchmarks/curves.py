@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks.asking import client, read, said, say, saying
+from benchmarks.asking import Timing, client, read, said, say, saying
 from benchmarks.crowd import Crowd
 from benchmarks.elsewhere import elsewhere
-from benchmarks.measure import Curve, Side, cpu_seconds, medians, resident
+from benchmarks.measure import Curve, Side, cpu_clock, medians, resident
 from benchmarks.plan import Plan
 from benchmarks.programs import rtflow_server
 from benchmarks.seeding import NOON, seeding
@@ -23,7 +23,6 @@ SEEN_IN_MEMORY = 100  # fewer drown in the pages that a process takes at a time
 USERS = 100  # who share the connections: a user has at most 100
 AT_ONCE = 50  # connections that are opened together
 SPARE = 200  # files that are open besides the connections
-DELIVERIES = 20_000  # for which the processor time is taken together
 
 Points = dict[int, float]
 
@@ -52,6 +51,7 @@ async def connections(plan: Plan) -> list[Curve]:
             to.conversation("lunch", ["speaker", *users], messages=1, at=NOON)
         async with AsyncExitStack() as stack:
             server = await stack.enter_async_context(rtflow_server(file))
+            clock = cpu_clock(server.pid)
             speaker = await stack.enter_async_context(client(server, "speaker"))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             crowd, opened = Crowd(0), 0
@@ -68,7 +68,7 @@ async def connections(plan: Plan) -> list[Curve]:
                 if size > possible:
                     print(f"(no more than {possible:,} connections: the limit of open files)")
                     break
-                added, started = size - opened, cpu_seconds(server.pid)
+                added, started = size - opened, clock()
                 while opened < size:
                     some = range(opened, min(opened + AT_ONCE, size))
                     async with asyncio.TaskGroup() as connecting:
@@ -77,18 +77,18 @@ async def connections(plan: Plan) -> list[Curve]:
                     opened = some.stop
                 if size >= SEEN_IN_MEMORY:
                     memory[size] = (resident(server.pid) - before) / size
-                    opening[size] = (cpu_seconds(server.pid) - started) * 1e6 / added
+                    opening[size] = (clock() - started) * 1e6 / added
                 crowd = Crowd(size)
-                messages = max(3, min(500, DELIVERIES // size))
-                started = cpu_seconds(server.pid)
+                messages = max(3, min(500, plan.deliveries // size))
+                started = clock()
                 for _ in range(messages):
                     await say(speaker, "lunch")
                     await crowd.all_have()
-                deliveries[size] = (cpu_seconds(server.pid) - started) * 1e6 / messages / size
+                deliveries[size] = (clock() - started) * 1e6 / messages / size
     return [
         curve("connections-memory", "server memory of a connection, KiB", memory),
-        curve("connections-time", "server's CPU time to open one and subscribe, µs", opening),
-        curve("connections-time", "server's CPU time to deliver a message to one, µs", deliveries),
+        curve("connections-time", "to open it and subscribe, µs", opening),
+        curve("connections-time", "to deliver a message to it, µs", deliveries),
     ]
 
 
@@ -116,7 +116,7 @@ async def watched(plan: Plan) -> list[Curve]:
                     memory[size] = (holds - before) / size
     return [
         curve("watched-memory", "client memory of a watched conversation, KiB", memory),
-        curve("watched-time", "client's CPU time to begin to watch one, µs", taken),
+        curve("watched-time", "to begin to watch it, µs", taken),
     ]
 
 
@@ -131,13 +131,15 @@ async def participants(plan: Plan) -> list[Curve]:
                 to.conversation(f"of{size}", crowd[:size], messages=1, at=NOON)
         async with AsyncExitStack() as stack:
             server = await stack.enter_async_context(rtflow_server(file))
+            timing = Timing(plan.requests, cpu_clock(server.pid))
             user = await stack.enter_async_context(client(server, "user0"))
             sends, reads = dict[str, Side](), dict[str, Side]()
             for size in plan.sizes:
                 room, page = f"of{size}", min(10, size)
-                sends[str(size)] = await stack.enter_async_context(said(server, room, size, plan))
+                saying_there = said(server, timing, room, size, plan.online)
+                sends[str(size)] = await stack.enter_async_context(saying_there)
                 path = f"/me/conversations/{room}/participants"
-                reads[str(size)] = read(user, path, page, plan.requests, limit=page)
+                reads[str(size)] = read(user, timing, path, page, limit=page)
             sent, found = await medians(sends, plan.rounds), await medians(reads, plan.rounds)
     return [
         curve("participants-time", f"send(), seen by {plan.online} connections, µs", of_int(sent)),
@@ -154,12 +156,13 @@ async def histories(plan: Plan) -> list[Curve]:
             for length in plan.histories:
                 to.conversation(f"of{length}", ["reader"], messages=length, at=NOON)
         async with rtflow_server(file) as server, client(server, "reader") as reader:
+            timing = Timing(plan.requests, cpu_clock(server.pid))
             sends, reads = dict[str, Side](), dict[str, Side]()
             for length in plan.histories:
                 page = min(30, length)
                 path = f"/me/conversations/of{length}/messages"
-                reads[str(length)] = read(reader, path, page, plan.requests, limit=page)
-                sends[str(length)] = saying(reader, f"of{length}", plan.requests)
+                reads[str(length)] = read(reader, timing, path, page, limit=page)
+                sends[str(length)] = saying(reader, timing, f"of{length}")
             found, sent = await medians(reads, plan.rounds), await medians(sends, plan.rounds)
     return [
         curve("histories-time", "the newest 30 messages, µs", of_int(found)),

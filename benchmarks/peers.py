@@ -28,6 +28,12 @@ from benchmarks.programs import READY, Running, python_server
 
 __all__ = ["Peer", "each_peer"]
 
+# A stream has 1000 consumers at most unless told otherwise, and a watch is one.
+NATS = """
+listen: "127.0.0.1:-1"
+jetstream { store_dir: "%s", limits { default_max_consumers: 100000 } }
+"""
+
 Seen = Callable[[], None]
 
 
@@ -91,10 +97,10 @@ async def nats_server() -> AsyncIterator[Running]:
     """Start the server that comes as a wheel, on a free port."""
     executable = Path(sys.executable).with_name("nats-server")
     with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "nats.conf"
+        config.write_text(NATS % folder, encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
-            *(executable, "--jetstream", "--store_dir", folder, "--addr", "127.0.0.1"),
-            *("--port", "-1"),
-            stderr=asyncio.subprocess.PIPE,
+            executable, "--config", config, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr is not None
         try:

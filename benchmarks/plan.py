@@ -56,6 +56,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     crowds: tuple[int, ...] = (1, 10, 100, 1_000, 10_000)
     """Connections on one server."""
 
+    deliveries: int = 20_000
+    """To all of them, timed together."""
+
     watches: tuple[int, ...] = (1, 10, 100, 1_000, 10_000, 50_000)
     """Conversations that one session watches."""
 

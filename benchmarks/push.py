@@ -16,12 +16,10 @@ import msgspec
 
 from benchmarks import bare
 from benchmarks.elsewhere import elsewhere
-from benchmarks.measure import BARE, OURS, Line, Side, medians
+from benchmarks.measure import BARE, OURS, Clock, Line, Side, medians
 from benchmarks.peers import each_peer
 from benchmarks.plan import Plan
 from benchmarks.programs import bare_server, rtflow_server, sessions
-
-Clock = Callable[[], float]
 
 
 class Tally:

@@ -32,11 +32,17 @@ class Frame(Struct, frozen=True):
 
 FRAMES = {
     "connections-memory": Frame("Memory of each connection", "connections on one server"),
-    "connections-time": Frame("Time of each connection", "connections on one server"),
+    "connections-time": Frame(
+        "CPU time of the server for each connection", "connections on one server"
+    ),
     "watched-memory": Frame("Memory of each watched conversation", "conversations in one session"),
-    "watched-time": Frame("Time of each watched conversation", "conversations in one session"),
-    "participants-time": Frame("Time of a request, as a conversation grows", "participants"),
-    "histories-time": Frame("Time of a request, as a history grows", "messages"),
+    "watched-time": Frame(
+        "CPU time of the client for each watched conversation", "conversations in one session"
+    ),
+    "participants-time": Frame(
+        "CPU time of the server for a request, as a conversation grows", "participants"
+    ),
+    "histories-time": Frame("CPU time of the server for a request, as a history grows", "messages"),
 }
 
 

@@ -7,7 +7,7 @@ bare socket, one request at a time, in turns.
 import tempfile
 from pathlib import Path
 
-from benchmarks.asking import Client, client, each, read, said
+from benchmarks.asking import Client, Timing, client, read, said
 from benchmarks.measure import BARE, OURS, Line, Side, medians
 from benchmarks.plan import Plan
 from benchmarks.programs import rtflow_server
@@ -44,7 +44,7 @@ def join(who: Client, room: str, plan: Plan) -> Side:
     actions = {"actions": [{"id": guest, "method": "POST"} for guest in guests(plan)]}
 
     async def batch() -> float:
-        took = await each(lambda: who.ask("POST", path, actions), 1)
+        took = await Timing(1).each(lambda: who.ask("POST", path, actions))
         for guest in guests(plan):
             await who.ask("DELETE", f"{path}/{guest}")
         return took
@@ -54,7 +54,7 @@ def join(who: Client, room: str, plan: Plan) -> Side:
 
 async def lines(plan: Plan) -> list[Line]:
     """Measure."""
-    times = plan.requests
+    timing = Timing(plan.requests)
 
     async def line(name: str, question: str, large: Side, small: Side) -> Line:
         figures = await medians({BARE: small, OURS: large}, plan.rounds)
@@ -73,8 +73,8 @@ async def lines(plan: Plan) -> list[Line]:
             client(server, "many") as many,
             client(server, "reader") as reader,
             client(server, "user0") as user,
-            said(server, "large", people, plan) as said_to_many,
-            said(server, "small", few_people, plan) as said_to_few,
+            said(server, timing, "large", people, plan.online) as said_to_many,
+            said(server, timing, "small", few_people, plan.online) as said_to_few,
         ):
             page, unread = min(20, few_rooms), {"isUnread": True}
             ten, thirty = min(10, few_people), min(30, few_messages)
@@ -82,20 +82,20 @@ async def lines(plan: Plan) -> list[Line]:
                 await line(
                     f"list{page}",
                     f"first {page} of my conversations, among {rooms:,} and {few_rooms}",
-                    read(many, MINE, page, times, limit=page),
-                    read(few, MINE, page, times, limit=page),
+                    read(many, timing, MINE, page, limit=page),
+                    read(few, timing, MINE, page, limit=page),
                 ),
                 await line(
                     "unread",
                     f"my {plan.unread} unread conversations, among {rooms:,} and {few_rooms}",
-                    read(many, MINE, plan.unread, times, limit=page, filter=unread),
-                    read(few, MINE, plan.unread, times, limit=page, filter=unread),
+                    read(many, timing, MINE, plan.unread, limit=page, filter=unread),
+                    read(few, timing, MINE, plan.unread, limit=page, filter=unread),
                 ),
                 await line(
                     "participants",
                     f"first {ten} participants, of {people:,} and {few_people}",
-                    read(user, f"{MINE}/large/participants", ten, times, limit=ten),
-                    read(user, f"{MINE}/small/participants", ten, times, limit=ten),
+                    read(user, timing, f"{MINE}/large/participants", ten, limit=ten),
+                    read(user, timing, f"{MINE}/small/participants", ten, limit=ten),
                 ),
                 await line(
                     "send",
@@ -107,8 +107,8 @@ async def lines(plan: Plan) -> list[Line]:
                 await line(
                     "window30",
                     f"newest {thirty} messages, of {messages:,} and {few_messages}",
-                    read(reader, f"{MINE}/long/messages", thirty, times, limit=thirty),
-                    read(reader, f"{MINE}/short/messages", thirty, times, limit=thirty),
+                    read(reader, timing, f"{MINE}/long/messages", thirty, limit=thirty),
+                    read(reader, timing, f"{MINE}/short/messages", thirty, limit=thirty),
                 ),
                 await line(
                     "join100",
