@@ -1,8 +1,9 @@
-"""Counts who has seen the newest message, and says when everybody has."""
+"""Who says something, and who has seen it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
-__all__ = ["Crowd"]
+__all__ = ["Crowd", "say_all"]
 
 
 class Crowd:
@@ -23,3 +24,15 @@ class Crowd:
         await self._everybody.wait()
         self._everybody.clear()
         self._seen = 0
+
+
+async def say_all(say: Callable[[], Awaitable[object]], events: int, in_flight: int) -> None:
+    """Say something so many times, so many at once."""
+
+    async def some(times: int) -> None:
+        for _ in range(times):
+            await say()
+
+    async with asyncio.TaskGroup() as tasks:
+        for turn in range(in_flight):
+            tasks.create_task(some(events // in_flight + (turn < events % in_flight)))

@@ -21,7 +21,7 @@ from typing import Self
 from benchmarks.elsewhere import elsewhere
 from benchmarks.measure import BARE, OURS, Line, Side, medians
 from benchmarks.plan import Plan
-from benchmarks.programs import rtflow_server, sessions
+from benchmarks.programs import Running, rtflow_server, sessions
 
 INSERT = "INSERT INTO message(conversation, sender, content) VALUES (?, ?, ?)"
 ROW = ("lunch", "bob", '[{"type":"text","children":["hello"]}]')
@@ -115,14 +115,13 @@ async def group_commit(folder: Path, plan: Plan) -> AsyncIterator[Side]:
         yield side
 
 
-async def idle(plan: Plan) -> list[Line]:
+async def idle(plan: Plan, server: Running) -> list[Line]:
     """Measure while nothing else goes on."""
     people = [f"writer{n}" for n in range(plan.in_flight)]
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         call = await stack.enter_async_context(one_per_call(folder, plan))
         group = await stack.enter_async_context(group_commit(folder, plan))
-        server = await stack.enter_async_context(rtflow_server())
         bob, *others = await stack.enter_async_context(sessions(server, "bob", *people))
 
         one = bob.conversation("lunch")
@@ -160,11 +159,10 @@ async def idle(plan: Plan) -> list[Line]:
     ]
 
 
-async def busy(plan: Plan) -> Line:
+async def busy(plan: Plan, server: Running) -> Line:
     """Measure with a fan-out and without, in turns."""
     people = [f"user{n}" for n in range(plan.listeners)]
     async with (
-        rtflow_server() as server,
         sessions(server, "bob", "carol", *people) as (_, carol, *_),
         elsewhere("fan", server, plan.listeners) as fan,
     ):
@@ -192,4 +190,5 @@ async def busy(plan: Plan) -> Line:
 
 async def lines(plan: Plan) -> list[Line]:
     """Measure."""
-    return [*await idle(plan), await busy(plan)]
+    async with rtflow_server() as server:
+        return [*await idle(plan, server), await busy(plan, server)]

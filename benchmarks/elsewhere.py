@@ -4,6 +4,7 @@ Run as a program it takes orders, one a line, and answers each with a line when 
 
     write URL N     N sessions; `n in_flight` sends n messages to "lunch" and says nothing
     fan URL N       N sessions watch "lunch"; `go` sends to them without a pause until `rest`
+    PEER URL        the same as `write`, by a client of one of the peers
     watch URL       one session; `n` watches conversations until there are n of them, and says what
                     it holds in memory (KiB) and how much processor time that took (seconds)
 """
@@ -15,9 +16,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
 
-from benchmarks.crowd import Crowd
+from benchmarks.crowd import Crowd, say_all
 from benchmarks.measure import resident
+from benchmarks.peers import PEERS
 from benchmarks.programs import Running, program
 from rtflow import ConversationSnapshot, Session
 
@@ -70,17 +73,24 @@ async def write(url: str, number: int) -> None:
             for n in range(number)
         ]
 
-        async def some(turn: int, messages: int) -> None:
-            for _ in range(messages):
-                await lunches[turn % number].send("hello")
+        turns = cycle(lunches)
+        await say_as_ordered(lambda: next(turns).send("hello"))
 
-        async for order in orders():
-            messages, in_flight = map(int, order.split()) if order else (0, 1)
-            async with asyncio.TaskGroup() as tasks:
-                for turn in range(in_flight):
-                    share = messages // in_flight + (turn < messages % in_flight)
-                    tasks.create_task(some(turn, share))
-            print(flush=True)
+
+async def say_as_ordered(say: Callable[[], Awaitable[object]]) -> None:
+    """Say it as often as is ordered, so many at once."""
+    async for order in orders():
+        if order:
+            messages, in_flight = map(int, order.split())
+            await say_all(say, messages, in_flight)
+        print(flush=True)
+
+
+async def speak(peer: str, url: str) -> None:
+    """Let a peer say something."""
+    _, connect = PEERS[peer]
+    async with connect(Running(url, os.getpid())) as it:
+        await say_as_ordered(it.say)
 
 
 async def fan(url: str, number: int) -> None:
@@ -146,5 +156,8 @@ def opened(url: str, user: str) -> Session:
 
 
 if __name__ == "__main__":
-    work = {"write": write, "fan": fan, "watch": watch}[sys.argv[1]]
-    asyncio.run(work(sys.argv[2], int(sys.argv[3])))
+    kind, url, number = sys.argv[1:]
+    if kind in PEERS:
+        asyncio.run(speak(kind, url))
+    else:
+        asyncio.run({"write": write, "fan": fan, "watch": watch}[kind](url, int(number)))

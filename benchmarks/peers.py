@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ from benchmarks import bare
 from benchmarks.plan import Plan
 from benchmarks.programs import READY, Running, python_server
 
-__all__ = ["Peer", "each_peer"]
+__all__ = ["CORE", "KV", "PEERS", "SOCKETIO", "Peer", "each_peer"]
+
+SOCKETIO, KV, CORE = "python-socketio", "NATS KV", "NATS core"
 
 # A stream has 1000 consumers at most unless told otherwise, and a watch is one.
 NATS = """
@@ -44,7 +46,7 @@ class Peer(Struct, frozen=True):
     server: Running
 
     get: Callable[[], Awaitable[object]]
-    """Read one thing."""
+    """Read one thing, if there is anything to read."""
 
     say: Callable[[], Awaitable[None]]
     """Change something that everybody watches; the server has taken it."""
@@ -54,24 +56,30 @@ class Peer(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def each_peer(plan: Plan) -> AsyncIterator[list[Peer]]:
-    """Start those that were asked for, each with a fresh server."""
+async def each_peer(plan: Plan, *names: str) -> AsyncIterator[list[Peer]]:
+    """Start those that were asked for, each with a fresh server; without names, who has state."""
     async with AsyncExitStack() as stack:
-        peers = [socketio(), nats()] if plan.peers else []
-        yield [await stack.enter_async_context(peer) for peer in peers]
+        peers: list[Peer] = []
+        for name in names or (SOCKETIO, KV) if plan.peers else ():
+            start, connect = PEERS[name]
+            server = await stack.enter_async_context(start())
+            peers.append(await stack.enter_async_context(connect(server)))
+        yield peers
 
 
 # Any: both are optional, and socketio has no types
 
 
+def socketio_server() -> AbstractAsyncContextManager[Running]:
+    """Start the server of python-socketio."""
+    return python_server("benchmarks.socketio_server", "http")
+
+
 @asynccontextmanager
-async def socketio() -> AsyncIterator[Peer]:
-    """Start python-socketio: `call` to read and to say, `emit` to everybody to tell."""
+async def socketio(server: Running) -> AsyncIterator[Peer]:
+    """python-socketio: `call` to read and to say, `emit` to everybody to tell."""
     library: Any = importlib.import_module("socketio")
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(
-            python_server("benchmarks.socketio_server", "http")
-        )
 
         async def connected() -> Any:
             client = library.AsyncClient(reconnection=False)
@@ -89,7 +97,7 @@ async def socketio() -> AsyncIterator[Peer]:
             (await connected()).on("said", lambda _: seen())
 
         one = await connected()
-        yield Peer("python-socketio", server, get, say, listen)
+        yield Peer(SOCKETIO, server, get, say, listen)
 
 
 @asynccontextmanager
@@ -119,13 +127,12 @@ async def nats_server() -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def nats() -> AsyncIterator[Peer]:
-    """Start NATS: `get` and `put` of a key/value bucket, and a watch of all keys of one kind."""
+async def key_value(server: Running) -> AsyncIterator[Peer]:
+    """NATS KV: `get` and `put` of a bucket, and a watch of all keys of one kind."""
     library: Any = importlib.import_module("nats")
     entity = msgspec.json.Decoder(bare.Entity)
     value = msgspec.json.encode(bare.ENTITY)
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(nats_server())
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
         async def connected() -> Any:
@@ -154,4 +161,50 @@ async def nats() -> AsyncIterator[Peer]:
         numbers = itertools.count()
         bucket = await (await connected()).jetstream().create_key_value(bucket="chat")
         await bucket.put("lunch", value)
-        yield Peer("NATS KV", server, get, say, listen)
+        yield Peer(KV, server, get, say, listen)
+
+
+@asynccontextmanager
+async def core(server: Running) -> AsyncIterator[Peer]:
+    """NATS without JetStream: nothing is kept, and nobody says that it has arrived."""
+    library: Any = importlib.import_module("nats")
+    entity = msgspec.json.Decoder(bare.Entity)
+    value = msgspec.json.encode(bare.ENTITY)
+    async with AsyncExitStack() as stack:
+
+        async def connected() -> Any:
+            client = await library.connect(server.url)
+            stack.push_async_callback(client.close)
+            return client
+
+        async def get() -> object:
+            raise NotImplementedError("it has no state")
+
+        async def say() -> None:
+            await one.publish("said", value)
+
+        async def listen(seen: Seen) -> None:
+            async def take(message: Any) -> None:
+                entity.decode(message.data)
+                seen()
+
+            own = await connected()
+            await own.subscribe("said", cb=take)
+            await own.flush()
+            await own.flush()  # one is no barrier
+
+        one = await connected()
+        yield Peer(CORE, server, get, say, listen)
+
+
+PEERS: dict[
+    str,
+    tuple[
+        Callable[[], AbstractAsyncContextManager[Running]],
+        Callable[[Running], AbstractAsyncContextManager[Peer]],
+    ],
+] = {
+    SOCKETIO: (socketio_server, socketio),
+    KV: (nats_server, key_value),
+    CORE: (nats_server, core),
+}

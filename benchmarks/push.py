@@ -11,15 +11,17 @@ Several events may share a frame there, as the server made it; that is what its 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import msgspec
 
 from benchmarks import bare
-from benchmarks.elsewhere import elsewhere
+from benchmarks.crowd import say_all
+from benchmarks.elsewhere import Order, elsewhere
 from benchmarks.measure import BARE, OURS, Clock, Line, Side, medians
-from benchmarks.peers import each_peer
+from benchmarks.peers import CORE, KV, SOCKETIO, each_peer
 from benchmarks.plan import Plan
-from benchmarks.programs import bare_server, rtflow_server, sessions
+from benchmarks.programs import Running, bare_server, rtflow_server, sessions
 
 
 class Tally:
@@ -62,24 +64,9 @@ def bare_side(socket: bare.Connection, events: int, clock: Clock) -> Side:
     return side
 
 
-async def say_all(say: Callable[[], Awaitable[object]], events: int, in_flight: int) -> None:
-    """Say something so many times, so many at once."""
-
-    async def some(times: int) -> None:
-        for _ in range(times):
-            await say()
-
-    async with asyncio.TaskGroup() as tasks:
-        for turn in range(in_flight):
-            tasks.create_task(some(events // in_flight + (turn < events % in_flight)))
-
-
-async def end_to_end(plan: Plan) -> Line:
+async def end_to_end(plan: Plan, socket: bare.Connection, server: Running) -> Line:
     """Measure the rate, with the writer in this process."""
     async with (
-        bare_server() as plain,
-        bare.dial(plain.url) as socket,
-        rtflow_server() as server,
         sessions(server, "alice", "bob") as (alice, bob),
         each_peer(plan) as peers,
     ):
@@ -121,28 +108,39 @@ async def end_to_end(plan: Plan) -> Line:
     )
 
 
-async def of_the_observer(plan: Plan) -> Line:
+async def of_the_observer(plan: Plan, socket: bare.Connection, server: Running) -> Line:
     """Measure the processor time of this process, with the writers in another one."""
     writers = [f"writer{n}" for n in range(plan.writers)]
-    async with (
-        bare_server() as plain,
-        bare.dial(plain.url) as socket,
-        rtflow_server() as server,
-        sessions(server, "alice", *writers) as (alice, *_),
-        elsewhere("write", server, plan.writers) as write,
-    ):
+    async with AsyncExitStack() as stack:
+        alice, *_ = await stack.enter_async_context(sessions(server, "alice", *writers))
+        write = await stack.enter_async_context(elsewhere("write", server, plan.writers))
+        peers = await stack.enter_async_context(each_peer(plan, SOCKETIO, KV, CORE))
         lunch = alice.conversation("lunch")
+
+        async def seen(write: Order, tally: Tally) -> float:
+            start = time.process_time()
+            await write(f"{plan.events} {plan.in_flight}")
+            await tally.all_seen()
+            return plan.events / (time.process_time() - start)
 
         async def ours() -> float:
             await lunch.mark_as_read()
             tally = Tally(plan.events)
             with lunch.unread.observe().subscribe(tally.count):
-                start = time.process_time()
-                await write(f"{plan.events} {plan.in_flight}")
-                await tally.all_seen()
-                return plan.events / (time.process_time() - start)
+                return await seen(write, tally)
 
-        sides = {BARE: bare_side(socket, plan.events, time.process_time), OURS: ours}
+        def theirs(write: Order, tally: Tally) -> Side:
+            return lambda: seen(write, tally)
+
+        sides: dict[str, Side] = {
+            BARE: bare_side(socket, plan.events, time.process_time),
+            OURS: ours,
+        }
+        for peer in peers:
+            tally = Tally(plan.events)
+            await peer.listen(tally.one)
+            say = await stack.enter_async_context(elsewhere(peer.name, peer.server))
+            sides[peer.name] = theirs(say, tally)
         figures = await medians(sides, plan.rounds)
     return Line(
         name="events",
@@ -155,4 +153,12 @@ async def of_the_observer(plan: Plan) -> Line:
 
 async def lines(plan: Plan) -> list[Line]:
     """Measure."""
-    return [await end_to_end(plan), await of_the_observer(plan)]
+    async with (
+        bare_server() as plain,
+        bare.dial(plain.url) as socket,
+        rtflow_server() as server,
+    ):
+        return [
+            await end_to_end(plan, socket, server),
+            await of_the_observer(plan, socket, server),
+        ]

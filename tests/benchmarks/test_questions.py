@@ -3,16 +3,16 @@
 from importlib.util import find_spec
 
 import pytest
+from msgspec.structs import replace
 
 from benchmarks.__main__ import QUESTIONS
 from benchmarks.curves import GROWTHS
 from benchmarks.measure import BARE, OURS
+from benchmarks.peers import CORE, KV, SOCKETIO
 from benchmarks.plan import Plan
 
-HAS_PEERS = all(map(find_spec, ("nats", "socketio")))  # `make bench PEERS=1` installs them
 TINY = Plan(
     rounds=1,
-    peers=HAS_PEERS,
     in_flight=4,
     reads=16,
     events=16,
@@ -58,6 +58,15 @@ async def test_a_question_is_answered_with_figures_of_all_sides(question: str) -
     for line in lines:
         assert {OURS, BARE} <= line.figures.keys()
         assert line.fault == ""
+
+
+@pytest.mark.skipif(
+    not all(map(find_spec, ("nats", "socketio"))), reason="`make bench PEERS=1` installs the peers"
+)
+async def test_the_peers_do_the_same_work() -> None:
+    end_to_end, of_the_observer = await QUESTIONS["push"](replace(TINY, peers=True))
+    assert end_to_end.peers.keys() == {SOCKETIO, KV}
+    assert of_the_observer.peers.keys() == {SOCKETIO, KV, CORE}
 
 
 @pytest.mark.parametrize("growth", GROWTHS)
