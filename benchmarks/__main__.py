@@ -1,16 +1,18 @@
 """`make bench`: every question in turn; `python -m benchmarks get push` asks just these.
 
-make bench PEERS=1         python-socketio and NATS KV do the same work
-make bench SCALE=1         how costs grow with connections, conversations, people and history
-make bench JSON=run.json   all results in a file, from which `python -m benchmarks.readme` makes
-                           tables and plots
+    make bench PEERS=1         python-socketio and NATS KV do the same work
+    make bench SCALE=1         how costs grow with connections, conversations, people and history
+    make bench JSON=run.json   all results in a file, from which `python -m benchmarks.readme` makes
+                               tables and plots
+
+Not here: how something is measured (a module each), how much of it (plan.py).
 """
 
 import argparse
 import asyncio
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -35,19 +37,18 @@ QUESTIONS: dict[str, Callable[[Plan], Awaitable[list[Line]]]] = {
 }
 
 
-async def main(asked: list[str], plan: Plan, *, grow: bool, json: Path | None) -> int:
+async def main(asked: Sequence[str], plan: Plan, json: Path | None) -> int:
     """Ask, print, and write after each; return how many questions came to no end."""
     raise_open_files()
     results, broken = Results(machine=machine(peers=plan.peers)), 0
     print(results.machine, HEADER, sep="\n", flush=True)
-    growths = GROWTHS if grow else {}
-    for name in [*asked, *growths]:
+    for name in asked:
         lines: list[Line] = []
         curves: list[Curve] = []
         try:
             async with asyncio.timeout(PATIENCE):
-                if name in growths:
-                    curves = await growths[name](plan)
+                if name in GROWTHS:
+                    curves = await GROWTHS[name](plan)
                 else:
                     lines = await QUESTIONS[name](plan)
         except Exception:  # the others are asked all the same
@@ -63,7 +64,8 @@ async def main(asked: list[str], plan: Plan, *, grow: bool, json: Path | None) -
         )
         if json is not None:
             results.write(json)
-    print(tally(results.lines))
+    if results.lines:
+        print(tally(results.lines))
     return broken
 
 
@@ -73,19 +75,14 @@ if __name__ == "__main__":
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("questions", nargs="*", help=f"all, or some of {', '.join(QUESTIONS)}")
+    names = [*QUESTIONS, *GROWTHS]
+    parser.add_argument("questions", nargs="*", help=f"all, or some of {', '.join(names)}")
     parser.add_argument("--peers", action="store_true", help="let the peers do the same work")
     parser.add_argument("--scale", action="store_true", help="measure how costs grow, too")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
     options = parser.parse_args()
-    if unknown := set(options.questions) - QUESTIONS.keys():
-        sys.exit(f"no such question: {', '.join(unknown)}; there are {', '.join(QUESTIONS)}")
-    broken = asyncio.run(
-        main(
-            options.questions or list(QUESTIONS),
-            Plan(peers=options.peers),
-            grow=options.scale,
-            json=options.json,
-        )
-    )
+    if unknown := set(options.questions).difference(names):
+        sys.exit(f"no such question: {', '.join(unknown)}; there are {', '.join(names)}")
+    asked = options.questions or (names if options.scale else list(QUESTIONS))
+    broken = asyncio.run(main(asked, Plan(peers=options.peers), options.json))
     sys.exit(f"{broken} of the questions came to no end" if broken else 0)
