@@ -21,7 +21,7 @@ from benchmarks import durable, fanout, get, imports, memory, observers, push, s
 from benchmarks.curves import GROWTHS, raise_open_files
 from benchmarks.measure import Curve, Line
 from benchmarks.plan import Plan
-from benchmarks.report import HEADER, Results, machine, rows, tally
+from benchmarks.report import HEADER, Results, amount, machine, rows, tally
 
 PATIENCE = 900.0  # seconds for one question
 
@@ -57,7 +57,9 @@ async def main(asked: Sequence[str], plan: Plan, json: Path | None) -> int:
         for line in lines:
             print(*rows(line), sep="\n", flush=True)
         for curve in curves:
-            points = (f"{x:,.0f}: {y:.3g}" for x, y in zip(curve.x, curve.y, strict=True))
+            points = (
+                f"{x:,.0f}: {amount(y).strip()}" for x, y in zip(curve.x, curve.y, strict=True)
+            )
             print(f"{name}: {curve.name}", *points, sep="   ", flush=True)
         results = replace(
             results, lines=(*results.lines, *lines), curves=(*results.curves, *curves)

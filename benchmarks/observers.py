@@ -44,7 +44,7 @@ async def lines(plan: Plan) -> list[Line]:
             name="observer",
             question=f"one more observer, with {plan.observers:,} there and with {FEW}: "
             f"{sent} requests sent for them",
-            unit="µs",
+            unit="cpu µs",
             figures=figures,
             goal=1.5,
             better="lower",
