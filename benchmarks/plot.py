@@ -28,7 +28,7 @@ MISSED, MET = COLOURS[1], COLOURS[2]
 
 def loglog(title: str, x_name: str, curves: Sequence[Curve]) -> str:
     """Draw curves, both axes logarithmic; one decade of either is as good as another."""
-    left, right, top = 64, 24, 40
+    left, right, top = 64, 44, 40
     low_x, high_x = _decades([x for it in curves for x in it.x])
     low_y, high_y = _decades([y for it in curves for y in it.y])
     height = 90 * min(4, high_y - low_y)
@@ -58,7 +58,7 @@ def loglog(title: str, x_name: str, curves: Sequence[Curve]) -> str:
         parts += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>']
         for (x, y), value in zip(points, it.y, strict=True):
             parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>']
-            parts += [_text(x, y - 9, _short(value), "small middle")]
+            parts += [_text(max(x, left + 22), y - 9, _short(value), "small middle")]
         y = bottom + 62 + 20 * number
         parts += [f'<rect x="{left}" y="{y - 10:.1f}" width="14" height="10" fill="{colour}"/>']
         parts += [_text(left + 22, y, it.name)]
