@@ -4,6 +4,9 @@ PYTHON ?= python3
 SECONDS ?=
 MINUTES ?=
 ARGS ?=
+PEERS ?=
+SCALE ?=
+JSON ?=
 
 .PHONY: help demo test torture fuzz interop check bench docs clean
 
@@ -33,8 +36,9 @@ check: .venv/.complete ## format, lint, types, imports: changes nothing
 	.venv/bin/pyright
 	.venv/bin/lint-imports
 
-bench: .venv/.complete ## speed, as ratios against a bare websocket loop
-	@.venv/bin/python -m benchmarks
+bench: .venv/$(if $(PEERS),.bench,.complete) ## speed, as ratios to a bare websocket loop (PEERS=1, SCALE=1, JSON=file)
+	@.venv/bin/python -m benchmarks $(if $(PEERS),--peers) $(if $(SCALE),--scale) \
+		$(if $(JSON),--json $(JSON)) $(ARGS)
 
 docs: .venv/.complete ## write what the reference says of the code, from the code
 	@.venv/bin/python -m docs.generator
@@ -55,6 +59,11 @@ clean: ## remove .venv (PYTHON=python3.12 picks the Python of the next one) and 
 .venv/.fuzz: .venv/.complete
 	-@.venv/bin/python -m pip install -qq --disable-pip-version-check --only-binary atheris \
 		--editable ".[fuzz]"
+	@touch $@
+
+# The peers of `make bench PEERS=1`; a server of NATS comes with them.
+.venv/.bench: .venv/.complete
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --editable ".[bench]"
 	@touch $@
 
 # What keeps $(PYTHON) from making a .venv, in one line. Python 2 must be able to run the probe, too.

@@ -2,87 +2,79 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import msgspec
 
 from benchmarks import bare
-from benchmarks.measure import Line, compare
+from benchmarks.crowd import Crowd
+from benchmarks.measure import BARE, OURS, Line, Side, medians
+from benchmarks.peers import each_peer
+from benchmarks.plan import Plan
 from benchmarks.programs import bare_server, rtflow_server, sessions
 
-LISTENERS = 1_000
-MESSAGES = 3
 
-
-class Crowd:
-    """Counts how many have seen the newest message."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.everybody = asyncio.Event()
-
-    def one(self, _: object = None) -> None:
-        """One more has seen it."""
-        self.seen += 1
-        if self.seen == LISTENERS:
-            self.everybody.set()
-
-    async def all_have(self) -> None:
-        """Wait for the last one, and start over."""
-        await self.everybody.wait()
-        self.everybody.clear()
-        self.seen = 0
-
-
-async def lines() -> list[Line]:
+async def lines(plan: Plan) -> list[Line]:
     """Measure."""
+    size = plan.listeners
     entity, cut = msgspec.json.Decoder(bare.Entity), msgspec.json.Decoder(list[msgspec.Raw])
     async with AsyncExitStack() as stack:
         plain = await stack.enter_async_context(bare_server())
         server = await stack.enter_async_context(rtflow_server())
+        peers = await stack.enter_async_context(each_peer(plan))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        bare_crowd, our_crowd = Crowd(), Crowd()
+        sides: dict[str, Side] = {}
+
+        def deliveries(say: Callable[[], Awaitable[object]], crowd: Crowd) -> Side:
+            """Return how many of them a second brings."""
+
+            async def side() -> float:
+                start = time.perf_counter()
+                for _ in range(plan.fanouts):
+                    await say()
+                    await crowd.all_have()
+                return size * plan.fanouts / (time.perf_counter() - start)
+
+            return side
+
+        bare_crowd = Crowd(size)
 
         async def listen(socket: bare.Connection) -> None:
             async for message in socket:
                 entity.decode(cut.decode(message)[2])
                 bare_crowd.one()
 
-        sockets = [await stack.enter_async_context(bare.dial(plain.url)) for _ in range(LISTENERS)]
+        sockets = [await stack.enter_async_context(bare.dial(plain.url)) for _ in range(size)]
         for socket in sockets:
             tasks.create_task(listen(socket))
+        saying = msgspec.json.encode(bare.Ask(0, "SAY", "/"))
+        sides[BARE] = deliveries(lambda: sockets[0].send(saying, text=True), bare_crowd)
 
-        crowd = [f"user{n}" for n in range(LISTENERS)]
-        everybody = await stack.enter_async_context(sessions(server, "bob", *crowd))
-        bob = everybody[0].conversation("lunch")
-
-        async def bare_say() -> float:
-            start = time.perf_counter()
-            for _ in range(MESSAGES):
-                await sockets[0].send(msgspec.json.encode(bare.Ask(0, "SAY", "/")), text=True)
-                await bare_crowd.all_have()
-            return LISTENERS * MESSAGES / (time.perf_counter() - start)
-
-        async def our_say() -> float:
-            start = time.perf_counter()
-            for _ in range(MESSAGES):
-                await bob.send("hello")
-                await our_crowd.all_have()
-            return LISTENERS * MESSAGES / (time.perf_counter() - start)
-
-        for session in everybody[1:]:
+        our_crowd = Crowd(size)
+        people = [f"user{n}" for n in range(size)]
+        bob, *everybody = await stack.enter_async_context(sessions(server, "bob", *people))
+        for session in everybody:
             stack.enter_context(
                 session.conversation("lunch").unread.observe().subscribe(our_crowd.one)
             )
         await our_crowd.all_have()  # each has seen the count as it was
-        ours, plainly = await compare(our_say, bare_say)
+        lunch = bob.conversation("lunch")
+        sides[OURS] = deliveries(lambda: lunch.send("hello"), our_crowd)
+
+        for peer in peers:
+            crowd = Crowd(size)
+            for _ in range(size):
+                await peer.listen(crowd.one)
+            sides[peer.name] = deliveries(peer.say, crowd)
+
+        figures = await medians(sides, plan.rounds)
     return [
         Line(
-            name="fan1000",
-            question="one send() seen by 1000 sessions' observers",
+            name=f"fan{size}",
+            question=f"one send() seen by {size} sessions' observers",
             unit="deliveries/s",
-            ours=ours,
-            bare=plainly,
+            figures=figures,
             goal=0.8,
         )
     ]

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from benchmarks import bare
-from benchmarks.measure import Line, compare
+from benchmarks.measure import BARE, OURS, Line, Side, medians
+from benchmarks.peers import each_peer
+from benchmarks.plan import Plan
 from benchmarks.programs import bare_server, rtflow_server, sessions
-
-READS = 1_000
 
 Read = Callable[[], Awaitable[object]]
 
@@ -52,44 +52,50 @@ async def rtflow_reader() -> AsyncIterator[Read]:
         yield alice.conversation("lunch").get
 
 
-async def per_second(read: Read, in_flight: int) -> float:
+def per_second(read: Read, in_flight: int, reads: int) -> Side:
     """Do all the reads; return how many were done in a second."""
 
     async def some() -> None:
-        for _ in range(READS // in_flight):
+        for _ in range(reads // in_flight):
             await read()
 
-    start = time.perf_counter()
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(in_flight):
-            tasks.create_task(some())
-    return READS / (time.perf_counter() - start)
+    async def side() -> float:
+        start = time.perf_counter()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(in_flight):
+                tasks.create_task(some())
+        return reads // in_flight * in_flight / (time.perf_counter() - start)
+
+    return side
 
 
-async def lines() -> list[Line]:
+async def lines(plan: Plan) -> list[Line]:
     """Measure."""
-    async with bare_reader() as bare_read, rtflow_reader() as our_read:
-        ours16, bare16 = await compare(
-            lambda: per_second(our_read, 16), lambda: per_second(bare_read, 16)
-        )
-        ours1, bare1 = await compare(
-            lambda: per_second(our_read, 1), lambda: per_second(bare_read, 1)
-        )
+    async with (
+        bare_reader() as bare_read,
+        rtflow_reader() as our_read,
+        each_peer(plan) as peers,
+    ):
+        reads = {BARE: bare_read, OURS: our_read, **{it.name: it.get for it in peers}}
+
+        async def at_once(in_flight: int) -> dict[str, float]:
+            sides = {name: per_second(read, in_flight, plan.reads) for name, read in reads.items()}
+            return await medians(sides, plan.rounds)
+
+        sixteen, one = await at_once(16), await at_once(1)
     return [
         Line(
             name="get16",
             question="conversation.get() with 16 in flight",
             unit="reads/s",
-            ours=ours16,
-            bare=bare16,
+            figures=sixteen,
             goal=0.6,
         ),
         Line(
             name="get1",
             question="latency of one conversation.get()",
             unit="µs",
-            ours=1e6 / ours1,
-            bare=1e6 / bare1,
+            figures={name: 1e6 / reads for name, reads in one.items()},
             goal=1.5,
             better="lower",
         ),

@@ -4,29 +4,29 @@ import asyncio
 import sys
 import time
 
-from benchmarks.measure import Line, compare
+from benchmarks.measure import BARE, OURS, Line, medians
+from benchmarks.plan import Plan
 
 PARTS = "import websockets.asyncio.client, reactivex, msgspec.json"
 
 
-async def seconds(statement: str) -> float:
+async def milliseconds(statement: str) -> float:
     """Run a fresh interpreter with one statement."""
     start = time.perf_counter()
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", statement)
     assert await process.wait() == 0
-    return time.perf_counter() - start
+    return (time.perf_counter() - start) * 1e3
 
 
-async def lines() -> list[Line]:
+async def lines(plan: Plan) -> list[Line]:
     """Measure."""
-    ours, bare = await compare(lambda: seconds("import rtflow"), lambda: seconds(PARTS), rounds=11)
+    sides = {BARE: lambda: milliseconds(PARTS), OURS: lambda: milliseconds("import rtflow")}
     return [
         Line(
             name="import",
             question="import rtflow, with the interpreter's start",
             unit="ms",
-            ours=ours * 1e3,
-            bare=bare * 1e3,
+            figures=await medians(sides, plan.imports),
             goal=1.3,
             better="lower",
         )

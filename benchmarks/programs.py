@@ -1,18 +1,23 @@
-"""The servers that are measured, each a process of its own: the bare loop's, and `rtflow serve`."""
+"""The programs that are measured, each a process of its own, and ended by its id."""
 
 import asyncio
+import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from rtflow import Session
 from rtflow.testing import ServerProcess
 
-__all__ = ["Running", "bare_server", "rtflow_server", "sessions"]
+__all__ = ["Running", "bare_server", "program", "rtflow_server", "sessions"]
+
+EXPECTED = re.compile(" INFO | DEVELOPMENT MODE: ")
+READY = 30.0  # seconds that a program has to say its first line
 
 
 class Running(Struct, frozen=True):
@@ -23,29 +28,57 @@ class Running(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def bare_server() -> AsyncIterator[Running]:
-    """The bare loop's server."""
+async def program(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start one, with pipes to talk to it; kill it at the end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.bare", stdout=asyncio.subprocess.PIPE
+        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    assert process.stdout is not None
     try:
-        port = int(await process.stdout.readline())
-        yield Running(f"ws://127.0.0.1:{port}", process.pid)
+        yield process
     finally:
-        process.kill()
+        if process.returncode is None:
+            process.kill()
         await process.wait()
 
 
 @asynccontextmanager
-async def rtflow_server(database: Path | None = None) -> AsyncIterator[Running]:
+async def python_server(module: str, scheme: str) -> AsyncIterator[Running]:
+    """Start a server of ours that says its port first."""
+    async with program(sys.executable, "-m", module) as process:
+        assert process.stdout is not None
+        async with asyncio.timeout(READY):
+            port = int(await process.stdout.readline())
+        yield Running(f"{scheme}://127.0.0.1:{port}", process.pid)
+
+
+@asynccontextmanager
+async def bare_server() -> AsyncIterator[Running]:
+    """The bare loop's server."""
+    async with python_server("benchmarks.bare", "ws") as running:
+        yield running
+
+
+class Rtflow(ServerProcess):
+    """`rtflow serve`, of whose standard error only trouble is repeated, not amid the table."""
+
+    @property
+    def stderr(self) -> str:
+        """All but what everybody expects: news, and that it is in development mode."""
+        lines = super().stderr.splitlines(keepends=True)
+        return "".join(line for line in lines if not EXPECTED.search(line))
+
+
+@asynccontextmanager
+async def rtflow_server(
+    database: Path | None = None, settings: Mapping[str, object] = MappingProxyType({})
+) -> AsyncIterator[Running]:
     """`rtflow serve` as it comes: SQLite on disk, synchronous=FULL, development mode.
 
     `database` is what it opens; without, a fresh one.
     """
     with tempfile.TemporaryDirectory() as folder:
-        async with ServerProcess(database=database or Path(folder) / "rtflow.db") as server:
-            assert server.pid is not None
+        file = database or Path(folder) / "rtflow.db"
+        async with Rtflow(database=file, settings=settings, patience=READY) as server:
             yield Running(server.url, server.pid)
 
 
