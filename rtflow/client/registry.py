@@ -67,7 +67,7 @@ class Node:
 
     def __init__(self, key: Key, topic: Topic | None) -> None:
         self.key, self.topic = key, topic
-        self.leases: list[Lease] = []
+        self.leases: tuple[Lease, ...] = ()
         self.wholes: dict[Key, None] = {}
         self.parts: tuple[Key, ...] = ()
         self.asked: Ask | None = None  # the read that is under way
@@ -110,7 +110,7 @@ class Registry:
         """Want a key from now on."""
         lease = Lease(key, size)
         node = self._node(key)
-        node.leases.append(lease)
+        node.leases += (lease,)
         self._idle.pop(key, None)
         self._resize(node)
         self._settle_down(now)
@@ -129,7 +129,7 @@ class Registry:
         node = self._nodes.get(lease.key)
         if node is None or lease not in node.leases:
             return
-        node.leases.remove(lease)
+        node.leases = tuple(it for it in node.leases if it is not lease)
         if node.is_wanted:
             self._resize(node)
         else:
