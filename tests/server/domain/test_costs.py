@@ -4,6 +4,7 @@ same on every machine.
 How long it takes is measured by `python -m benchmarks scale`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -108,3 +109,15 @@ def test_joining_costs_the_same_in_each_batch(world: World) -> None:
 
     costs = [cost(world, join, str(start)) for start in range(0, 400, 50)]
     assert max(costs) <= 1.5 * min(costs), costs
+
+
+def test_saying_something_takes_ten_statements_in_its_transaction(world: World) -> None:
+    world.start("lunch", "bob", "alice")
+    world.send("alice", "lunch", "hello")  # the full-text index looks around when it is first used
+    said: list[str] = []
+    world.database.writer.set_trace_callback(said.append)
+    world.send("bob", "lunch", "hello", idempotency_key="once")
+    world.database.writer.set_trace_callback(None)
+    verbs = Counter(sql.split()[0] for sql in said)
+    del verbs["--"]  # what the full-text index does by itself
+    assert verbs == {"BEGIN": 1, "SELECT": 2, "INSERT": 5, "UPDATE": 3, "COMMIT": 1}

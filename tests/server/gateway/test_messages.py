@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from rtflow.server.clock import unix_ms
 from tests.server.conftest import People
 from tests.server.raw import Json, RawClient
 
@@ -51,6 +52,14 @@ async def test_content_of_every_kind_comes_back_in_camel_case(people: People) ->
     (edited,) = await bob.settle()
     assert edited["diff"]["content"] == [PLACE, text(*TREE[:3])]
     assert (await bob.get(MINE))["data"][0]["content"] == [PLACE, text(*TREE[:3])]
+
+
+async def test_the_id_of_a_message_begins_with_its_time(people: People) -> None:
+    (alice,) = await people("alice")
+    await alice.found("lunch")
+    before = unix_ms()
+    sent = await alice.do("POST", SAID, {"content": [text("hello")]})
+    assert before <= int(sent["id"].removeprefix("msg_")[:11], 16) <= unix_ms()
 
 
 REFUSED: list[tuple[Json, str]] = [
