@@ -1,8 +1,8 @@
 """Group: commands that run in one transaction, each of which can still fail alone.
 
 Commands refuse before their first write, and one that fails after it has met a bug. So a group is
-first run without savepoints, which cost a sixth of it (SQLite copies each page that is touched
-after one). If a command does fail among the writes of others nothing can be undone alone: the group
+first run without savepoints, which are not free (SQLite copies each page that is touched after
+one). If a command does fail among the writes of others nothing can be undone alone: the group
 is `Tangled`. It is run again from its start, carefully: then each command has a savepoint before
 its first write.
 
