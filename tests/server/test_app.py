@@ -5,6 +5,7 @@ import logging
 import socket
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain, repeat
@@ -22,6 +23,7 @@ from rtflow.server import Settings, create_app, running
 from rtflow.server.gateway.limits import Limits
 from rtflow.server.store.sqlite import store
 from rtflow.testing import Link, ServerProcess
+from rtflow.wire.cutting import text_frame
 from tests.conformance.stores import turn
 from tests.server.conftest import People
 from tests.server.raw import SOON, RawClient, dial, join
@@ -322,6 +324,37 @@ async def test_who_asks_very_much_at_once_lets_others_have_their_turn() -> None:
     answers = len(sent)
     assert answers > asked - 50, "the last have nobody to go to"
     assert turns > asked / 100
+
+
+async def test_who_asks_very_much_at_once_has_turns_like_others_under_our_own_host(
+    people: People,
+) -> None:
+    (alice,) = await people("alice")
+    loop, turns, asked = asyncio.get_running_loop(), 0, 3000
+    answered = Counter[int]()  # by the turn of the loop
+
+    def go_round() -> None:
+        nonlocal turns, going
+        turns += 1
+        going = loop.call_soon(go_round)
+
+    class Count(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            answered[turns] += 1
+
+    wire, count, going = logging.getLogger("rtflow.wire.server"), Count(), loop.call_soon(go_round)
+    wire.addHandler(count)
+    wire.setLevel(logging.DEBUG)
+    try:
+        pings = (b'[%d,"GET","/ping",{},{}]' % (1000 + n) for n in range(asked))
+        alice.socket.transport.write(b"".join(text_frame(ping, bytes(4)) for ping in pings))
+        await alice.answer(999 + asked)
+    finally:
+        going.cancel()
+        wire.removeHandler(count)
+        wire.setLevel(logging.NOTSET)
+    assert answered.total() == asked
+    assert max(answered.values()) <= 32
 
 
 class TestRequestsInFlight:

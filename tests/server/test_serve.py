@@ -168,7 +168,7 @@ async def test_clients_get_the_farewell_then_1012() -> None:
     app = App()
 
     async def drain() -> None:
-        connection.transport.send_text(b"farewell")
+        connection.transport.send_texts([b"farewell"])
 
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(running(app, drain=drain))

@@ -25,11 +25,6 @@ class Transport(Protocol):
     """The connection beneath one websocket. To be used on the event loop's thread only."""
 
     @property
-    def peer(self) -> str:
-        """The client's address without the port, as in `scope["client"]`; empty when unknown."""
-        ...
-
-    @property
     def buffered(self) -> int:
         """Bytes that wait in this process because the kernel does not take more of them."""
         ...
@@ -50,16 +45,12 @@ class Transport(Protocol):
         """Hand over again, from the next turn on."""
         ...
 
-    def send_text(self, data: bytes) -> None:
-        """Write one text message (UTF-8) now. Nothing before the handshake or after a close.
-
-        It is written although the client does not read: look at `buffered`. It overtakes a `send`
-        of ASGI that still waits, and nothing else.
-        """
-        ...
-
     def send_texts(self, frames: Sequence[bytes]) -> None:
-        """Write several text messages in one go: one system call in place of many."""
+        """Write text messages (UTF-8) now, in one go: one system call in place of many.
+
+        Nothing before the handshake or after a close. They are written although the client does not
+        read: look at `buffered`. They overtake a `send` of ASGI that still waits, and nothing else.
+        """
         ...
 
     def close(self, code: int, reason: str = "") -> None:

@@ -207,7 +207,7 @@ async def main(slowly: bool) -> None:
 
     async def drain() -> None:
         while not app.connections.empty():
-            app.connections.get_nowait().transport.send_text(b"farewell")
+            app.connections.get_nowait().transport.send_texts([b"farewell"])
         print("farewell", flush=True)
         if slowly:
             await asyncio.Event().wait()

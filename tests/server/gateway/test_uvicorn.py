@@ -43,7 +43,7 @@ async def test_messages_of_every_size_and_way_arrive_in_order() -> None:
         connection = await app.connections.get()
         for size in sizes:
             await connection.send(f"asgi {size}")
-            connection.transport.send_text(b"x" * size)
+            connection.transport.send_texts([b"x" * size])
         connection.transport.send_texts([b"a", "ä".encode(), b"b"])
         await connection.send("end")
         received = [str(await client.recv()) for _ in range(2 * len(sizes) + 4)]
@@ -66,7 +66,7 @@ async def test_an_abort_reaches_a_client_that_does_not_read() -> None:
         assert connection.transport.buffered == 0
         connection.transport.abort()
         connection.transport.close(1000)
-        connection.transport.send_text(b"nobody is there")
+        connection.transport.send_texts([b"nobody is there"])
 
 
 @on_each_loop
@@ -74,9 +74,9 @@ async def test_a_close_reaches_a_client_that_reads_after_what_was_sent_before() 
     app = App()
     async with running(app) as address, connect(f"ws://{address}") as client:
         connection = await app.connections.get()
-        connection.transport.send_text(b"last words")
+        connection.transport.send_texts([b"last words"])
         connection.transport.close(1013, "try again later")
-        connection.transport.send_text(b"too late")
+        connection.transport.send_texts([b"too late"])
         with pytest.raises(ClientDisconnected):
             await connection.send("too late")
         assert await client.recv() == "last words"
@@ -113,7 +113,6 @@ async def test_the_kernel_holds_little_and_sends_at_once() -> None:
         sock = cast("WebSocketProtocol", connection.transport).transport.get_extra_info("socket")
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 32 * 1024
-        assert connection.transport.peer == "127.0.0.1"
 
 
 # Messages that are handed over
