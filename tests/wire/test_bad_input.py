@@ -153,6 +153,33 @@ def test_an_unknown_event_does_not_cost_the_frame() -> None:
     assert len(seen.events) == 1
 
 
+@pytest.mark.parametrize("rest", [b"3", b'"side.deleted"', b"null", b'{"type":"side.deleted"}'])
+def test_what_is_no_event_costs_the_frame(rest: bytes) -> None:
+    with pytest.raises(InvalidFrame) as caught:
+        codec.decode_server_frame(
+            b'[1,"PUBLISH",{"type":"side.deleted","conversationId":"c"},' + rest + b"]"
+        )
+    assert caught.value.where.startswith("$[3]")
+
+
+@pytest.mark.parametrize("number", [-2, 2**53])
+def test_the_number_of_a_publish_is_one_that_counts(number: int) -> None:
+    with pytest.raises(InvalidFrame):
+        codec.decode_server_frame(
+            b'[%d,"PUBLISH",{"type":"side.deleted","conversationId":"c"}]' % number
+        )
+
+
+def test_a_publish_means_the_same_however_it_is_spaced() -> None:
+    tight = b'[1,"PUBLISH",{"type":"side.deleted","conversationId":"c"}]'
+    spaced = b'\n[ 1,\t"PUBLISH" , { "type" : "side.deleted" , "conversationId" : "c" } ]'
+    escaped = tight.replace(b"PUBLISH", b"PUBLIS\\u0048")
+    first, *others = [codec.decode_server_frame(it) for it in (tight, spaced, tight.decode())]
+    assert others == [first, first]
+    with pytest.raises(InvalidFrame):
+        codec.decode_server_frame(escaped)  # no server writes it so
+
+
 @given(st.binary() | st.text())
 @example('[1,"GET","/ping",{}]')
 def test_no_message_can_break_either_side(message: bytes | str) -> None:
