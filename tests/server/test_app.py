@@ -332,6 +332,7 @@ async def test_who_asks_very_much_at_once_has_turns_like_others_under_our_own_ho
     (alice,) = await people("alice")
     loop, turns, asked = asyncio.get_running_loop(), 0, 3000
     answered = Counter[int]()  # by the turn of the loop
+    going: asyncio.Handle
 
     def go_round() -> None:
         nonlocal turns, going
@@ -342,7 +343,8 @@ async def test_who_asks_very_much_at_once_has_turns_like_others_under_our_own_ho
         def emit(self, record: logging.LogRecord) -> None:
             answered[turns] += 1
 
-    wire, count, going = logging.getLogger("rtflow.wire.server"), Count(), loop.call_soon(go_round)
+    wire, count = logging.getLogger("rtflow.wire.server"), Count()
+    go_round()
     wire.addHandler(count)
     wire.setLevel(logging.DEBUG)
     try:

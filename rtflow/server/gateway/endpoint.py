@@ -114,7 +114,7 @@ class Endpoint:
     def _listen(self, peer: Peer, transport: Transport) -> None:
         """Have messages handed over as they come, a turn's worth at a time, and held while the peer
         is full."""
-        taken = 0
+        loop, taken = asyncio.get_running_loop(), 0
 
         def take(message: str | None) -> None:
             nonlocal taken
@@ -122,9 +122,12 @@ class Endpoint:
                 return
             peer.receive(message)
             taken += 1
-            if peer.is_full or taken % TURN == 0:
+            if peer.is_full:
                 transport.hold()
-                go_on()
+                peer.when_room(go_on)
+            elif taken % TURN == 0:
+                transport.hold()
+                loop.call_soon(go_on)
 
         def go_on() -> None:
             if peer.is_full:

@@ -40,6 +40,7 @@ BRIEF = HostLimits(
     drain_timeout=0.3,
     lifespan_timeout=0.3,
 )
+FLOOD = 10_000_000  # bytes: more than a kernel keeps for somebody who does not read
 SOON = 1.0  # in seconds; well below every default that a test has not shortened
 
 
@@ -125,7 +126,7 @@ class App:
             await self.may_answer.wait()
         if scope["path"] == "/filled":
             await self.filled.wait()
-        body = b"x" * 10_000_000 if scope["path"] == "/flood" else b"ok"
+        body = b"x" * FLOOD if scope["path"] == "/flood" else b"ok"
         headers = [(b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
