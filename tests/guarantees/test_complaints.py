@@ -64,7 +64,7 @@ async def test_the_loop_turns_while_a_call_waits(
     late = {"token": token} if trouble == "the token is late" else {}
     session = await open_session("alice", server=link.url, request_timeout=0.2, **late)
     loop, turns = asyncio.get_running_loop(), 0
-    next_turn: asyncio.Handle
+    next_turn: asyncio.Handle | None = None
 
     def turn() -> None:
         nonlocal turns, next_turn
@@ -74,6 +74,7 @@ async def test_the_loop_turns_while_a_call_waits(
     turn()
     with pytest.raises(rtflow.RequestTimedOut):
         await session.conversation("lunch").get()
+    assert next_turn is not None
     next_turn.cancel()
     assert turns > 10
     link.resume()

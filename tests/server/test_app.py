@@ -332,7 +332,7 @@ async def test_who_asks_very_much_at_once_has_turns_like_others_under_our_own_ho
     (alice,) = await people("alice")
     loop, turns, asked = asyncio.get_running_loop(), 0, 3000
     answered = Counter[int]()  # by the turn of the loop
-    going: asyncio.Handle
+    going: asyncio.Handle | None = None
 
     def go_round() -> None:
         nonlocal turns, going
@@ -352,6 +352,7 @@ async def test_who_asks_very_much_at_once_has_turns_like_others_under_our_own_ho
         alice.socket.transport.write(b"".join(text_frame(ping, bytes(4)) for ping in pings))
         await alice.answer(999 + asked)
     finally:
+        assert going is not None
         going.cancel()
         wire.removeHandler(count)
         wire.setLevel(logging.NOTSET)
