@@ -229,6 +229,14 @@ async def test_a_commit_that_failed_but_happened_is_published_later(
     assert published == [[1], [2], [3]]
 
 
+async def test_what_is_written_is_for_the_servers_user_alone(
+    store: SqliteStore, path: Path
+) -> None:
+    await submitted(store, add("ada"))
+    written = [path, Path(f"{path}-wal"), Path(f"{path}-shm")]
+    assert {file.stat().st_mode & 0o777 for file in written} == {0o600}
+
+
 async def test_a_commit_waits_for_the_disk(store: SqliteStore) -> None:
     assert store.database.writer.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     assert store.database.writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -55,6 +55,12 @@ def test_a_backup_has_everything_and_says_so(settings: Settings, tmp_path: Path)
     }
 
 
+def test_a_backup_is_for_whoever_made_it_alone(settings: Settings, tmp_path: Path) -> None:
+    made = back_up(tmp_path / "copy.db", settings)
+    assert made.database.stat().st_mode & 0o777 == 0o600
+    assert made.files.stat().st_mode & 0o777 == 0o700
+
+
 async def test_it_is_made_while_people_talk_and_served_afterwards(tmp_path: Path) -> None:
     """Kept up for as long as one backup after the other is made; the server is a process."""
     said = list[str]()

@@ -28,6 +28,7 @@ __all__ = [
     "is_damage",
     "is_storage_trouble",
     "judge",
+    "make_private",
     "open_database",
     "unusable",
 ]
@@ -167,6 +168,7 @@ def open_database(path: str | Path) -> Database:
         try:
             lock = opened.enter_context(closing(_lock(file)))
             _miss_nothing(file)
+            make_private(file)
             writer = opened.enter_context(closing(_connect(file)))
             _prepare(writer, file)
             if not os.access(file, os.W_OK):  # SQLite has opened it all the same, to read it
@@ -215,6 +217,13 @@ def _connect(file: str) -> sqlite3.Connection:
             connection.execute(f"PRAGMA {pragma}")
         opened.pop_all()  # it stays open
         return connection
+
+
+def make_private(file: str | Path) -> None:
+    """Make a file that only its user may read, unless it is there. SQLite gives the log and its
+    index the mode of the database."""
+    with suppress(OSError):  # SQLite meets that again, and finds the words
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _lock(file: str) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from rtflow.server.store.interface import UnusableDatabase
-from rtflow.server.store.sqlite.database import MEMORY, NEWEST_SCHEMA, judge, unusable
+from rtflow.server.store.sqlite.database import MEMORY, NEWEST_SCHEMA, judge, make_private, unusable
 
 __all__ = ["NEWEST_SCHEMA", "Row", "Visitor", "visiting"]
 
@@ -58,6 +58,7 @@ class Visitor:
 
         Raises `OSError` when that cannot be written.
         """
+        make_private(target)
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:
             try:
                 self._connection.backup(copy, pages=PAGES_AT_ONCE, sleep=0)
