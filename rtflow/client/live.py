@@ -11,16 +11,17 @@ get nothing), no `replay` (returners get a stale value, at 20 times the cost).
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from rtflow.client.few import Few, adding, removing
 from rtflow.client.stats import Counts
 from rtflow.client.stream import Guarded, Home, Stream
 from rtflow.client.watching import Watching, watch
 
-__all__ = ["Cell", "Detach", "Live", "Newest", "Source"]
+__all__ = ["Cell", "Detach", "Live", "Newest", "Observer", "Place", "Source"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -52,6 +53,9 @@ class Place(Generic[T]):
         self.is_taken = True
 
 
+Call: TypeAlias = Callable[[Place[T]], None]
+
+
 class Cell(Generic[T]):
     """The latest value, and who wants to see it.
 
@@ -65,9 +69,9 @@ class Cell(Generic[T]):
 
     def __init__(self) -> None:
         self._latest: T | UnsetType = UNSET
-        self._places: dict[Place[T], None] = {}
-        self._waiting: dict[Place[T], None] | None = None  # those who joined without a value
-        self._calls: list[tuple[Callable[[Place[T]], None], list[Place[T]]]] | None = None
+        self._places: Few[Place[T]] = ()
+        self._waiting: Few[Place[T]] = ()  # those who joined without a value
+        self._calls: list[tuple[Call[T], Sequence[Place[T]]]] | None = None  # while there are any
         self._is_calling = False
 
     @property
@@ -87,12 +91,11 @@ class Cell(Generic[T]):
         """
         place = Place(observer)
         if current is UNSET:
-            if self._waiting is None:
-                self._waiting = {}
-            self._places[place] = self._waiting[place] = None
+            self._places = adding(self._places, place)
+            self._waiting = adding(self._waiting, place)
             return place
         others = self._keep(current)
-        self._places[place] = None
+        self._places = adding(self._places, place)
         value = self._latest
         assert value is not UNSET
         if others:  # noted before he is called: he may cause a newer one, which comes after it
@@ -105,9 +108,8 @@ class Cell(Generic[T]):
     def leave(self, place: Place[T]) -> None:
         """Give a place up."""
         place.is_taken = False
-        self._places.pop(place, None)
-        if self._waiting is not None:
-            self._waiting.pop(place, None)
+        self._places = removing(self._places, place)
+        self._waiting = removing(self._waiting, place)
 
     def show(self, value: T) -> None:
         """Tell everybody who has not seen an equal value last."""
@@ -117,23 +119,23 @@ class Cell(Generic[T]):
 
     def end(self, error: Exception | None = None) -> None:
         """Tell everybody that nothing follows."""
-        places, self._places, self._waiting = [*self._places], {}, None
+        places, self._places, self._waiting = tuple(self._places), (), ()
         if error is None:
             self._note(lambda it: it.observer.on_completed(), places)
         else:
             self._note(lambda it: it.observer.on_error(error), places)
         self._tell()
 
-    def _keep(self, value: T) -> list[Place[T]]:
+    def _keep(self, value: T) -> Sequence[Place[T]]:
         """Take the latest value; return who has to be told."""
         latest = self._latest
-        waiting, self._waiting = self._waiting, None
+        waiting, self._waiting = tuple(self._waiting), ()
         if latest is not UNSET and (latest is value or latest == value):
-            return [*waiting] if waiting else []
+            return waiting
         self._latest = value
-        return [*self._places]
+        return tuple(self._places)
 
-    def _note(self, call: Callable[[Place[T]], None], places: list[Place[T]]) -> None:
+    def _note(self, call: Call[T], places: Sequence[Place[T]]) -> None:
         if self._calls is None:
             self._calls = []
         self._calls.append((call, places))
@@ -152,7 +154,7 @@ class Cell(Generic[T]):
         finally:
             self._is_calling = False
 
-    def _call(self, call: Callable[[Place[T]], None], place: Place[T]) -> None:
+    def _call(self, call: Call[T], place: Place[T]) -> None:
         if not place.is_taken:
             return
         try:
@@ -162,7 +164,7 @@ class Cell(Generic[T]):
             self.leave(place)
 
 
-def _next(value: T) -> Callable[[Place[T]], None]:
+def _next(value: T) -> Call[T]:
     return lambda place: place.observer.on_next(value)
 
 
