@@ -102,8 +102,7 @@ async def watched(plan: Plan) -> list[Curve]:
             to.users("many", "bob")
             for number in range(most):
                 to.conversation(f"many{number}", ["many", "bob"], messages=1, at=NOON + number)
-        settings = {"max_subscriptions": 10 * most}  # each is made of several
-        async with rtflow_server(file, settings) as server, elsewhere("watch", server) as watch:
+        async with rtflow_server(file) as server, elsewhere("watch", server) as watch:
             before, _ = map(float, (await watch("1")).split())
             there = 1
             for size in plan.watches:

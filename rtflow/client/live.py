@@ -11,16 +11,17 @@ get nothing), no `replay` (returners get a stale value, at 20 times the cost).
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from rtflow.client.few import Few, adding, removing
 from rtflow.client.stats import Counts
 from rtflow.client.stream import Guarded, Home, Stream
 from rtflow.client.watching import Watching, watch
 
-__all__ = ["Cell", "Detach", "Live", "Newest", "Source"]
+__all__ = ["Cell", "Detach", "Live", "Newest", "Observer", "Place", "Source"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -43,29 +44,34 @@ class Observer(Protocol[T_contra]):
 
 
 class Place(Generic[T]):
-    """An observer's place in a cell. `seen` is the last value that was meant for it."""
+    """An observer's place in a cell."""
 
-    __slots__ = ("is_taken", "observer", "seen")
+    __slots__ = ("is_taken", "observer")
 
     def __init__(self, observer: Observer[T]) -> None:
         self.observer = observer
-        self.seen: T | UnsetType = UNSET
         self.is_taken = True
+
+
+Call: TypeAlias = Callable[[Place[T]], None]
 
 
 class Cell(Generic[T]):
     """The latest value, and who wants to see it.
 
     Invariants: every observer sees values in the order in which they were shown, never two equal
-    ones in a row; after its place is given up, or after the end, it is not called again.
+    ones in a row; after its place is given up, or after the end, it is not called again. The latest
+    value was meant for everybody but those who are `_waiting`: so nobody is looked at when another
+    one joins.
     """
 
-    __slots__ = ("_calls", "_is_calling", "_latest", "_places")
+    __slots__ = ("_calls", "_is_calling", "_latest", "_places", "_waiting")
 
     def __init__(self) -> None:
         self._latest: T | UnsetType = UNSET
-        self._places: dict[Place[T], None] = {}
-        self._calls: list[tuple[Callable[[Place[T]], None], list[Place[T]]]] = []
+        self._places: Few[Place[T]] = ()
+        self._waiting: Few[Place[T]] = ()  # those who joined without a value
+        self._calls: list[tuple[Call[T], Sequence[Place[T]]]] | None = None  # while there are any
         self._is_calling = False
 
     @property
@@ -84,49 +90,58 @@ class Cell(Generic[T]):
         `current` is not older than what was shown before; if it is newer, the others see it too.
         """
         place = Place(observer)
-        self._places[place] = None
-        if current is not UNSET:
-            value = self._keep(current)
-            place.seen = value
-            self._call(lambda it: it.observer.on_next(value), place)
-            self._show(value)
+        if current is UNSET:
+            self._places = adding(self._places, place)
+            self._waiting = adding(self._waiting, place)
+            return place
+        others = self._keep(current)
+        self._places = adding(self._places, place)
+        value = self._latest
+        assert value is not UNSET
+        if others:  # noted before he is called: he may cause a newer one, which comes after it
+            self._note(_next(value), others)
+        self._call(_next(value), place)
+        if others:
+            self._tell()
         return place
 
     def leave(self, place: Place[T]) -> None:
         """Give a place up."""
         place.is_taken = False
-        self._places.pop(place, None)
+        self._places = removing(self._places, place)
+        self._waiting = removing(self._waiting, place)
 
     def show(self, value: T) -> None:
         """Tell everybody who has not seen an equal value last."""
-        self._show(self._keep(value))
+        if others := self._keep(value):
+            self._note(_next(value), others)
+            self._tell()
 
     def end(self, error: Exception | None = None) -> None:
         """Tell everybody that nothing follows."""
-        places, self._places = [*self._places], {}
+        places, self._places, self._waiting = tuple(self._places), (), ()
         if error is None:
-            self._tell(lambda it: it.observer.on_completed(), places)
+            self._note(lambda it: it.observer.on_completed(), places)
         else:
-            self._tell(lambda it: it.observer.on_error(error), places)
+            self._note(lambda it: it.observer.on_error(error), places)
+        self._tell()
 
-    def _keep(self, value: T) -> T:
-        """Return the latest value if it is equal, so that identity tells who has seen it."""
+    def _keep(self, value: T) -> Sequence[Place[T]]:
+        """Take the latest value; return who has to be told."""
         latest = self._latest
+        waiting, self._waiting = tuple(self._waiting), ()
         if latest is not UNSET and (latest is value or latest == value):
-            return latest
+            return waiting
         self._latest = value
-        return value
+        return tuple(self._places)
 
-    def _show(self, value: T) -> None:
-        places = [place for place in self._places if place.seen is not value]
-        for place in places:
-            place.seen = value
-        if places:
-            self._tell(lambda it: it.observer.on_next(value), places)
-
-    def _tell(self, call: Callable[[Place[T]], None], places: list[Place[T]]) -> None:
-        """Call now, or after what is being told already, when an observer caused it."""
+    def _note(self, call: Call[T], places: Sequence[Place[T]]) -> None:
+        if self._calls is None:
+            self._calls = []
         self._calls.append((call, places))
+
+    def _tell(self) -> None:
+        """Make the calls that are noted, unless that is going on: an observer has caused them."""
         if self._is_calling:
             return
         self._is_calling = True
@@ -135,10 +150,11 @@ class Cell(Generic[T]):
                 call, places = self._calls.pop(0)
                 for place in places:
                     self._call(call, place)
+            self._calls = None
         finally:
             self._is_calling = False
 
-    def _call(self, call: Callable[[Place[T]], None], place: Place[T]) -> None:
+    def _call(self, call: Call[T], place: Place[T]) -> None:
         if not place.is_taken:
             return
         try:
@@ -146,6 +162,10 @@ class Cell(Generic[T]):
         except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
             log.exception("an observer raised and was detached: %r", place.observer)
             self.leave(place)
+
+
+def _next(value: T) -> Call[T]:
+    return lambda place: place.observer.on_next(value)
 
 
 class Source(Protocol[T_co]):

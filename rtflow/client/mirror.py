@@ -14,7 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from rtflow.client.live import Cell, Detach, Newest, Observer
+from rtflow.client.few import Few, adding, removing
+from rtflow.client.live import Cell, Detach, Newest, Observer, Place
 from rtflow.client.registry import Lease, Registry
 from rtflow.client.state import View
 from rtflow.client.state.asks import Ask, Outcome
@@ -69,7 +70,7 @@ class Mirror:
     def __init__(self, me: str, home: Home, *, linger: float, patience: float) -> None:
         self.me, self.home, self.patience = me, home, patience
         self.registry = Registry(me, linger=linger)
-        self._sources: dict[Key, list[Watched[Any]]] = {}
+        self._sources: dict[Key, Few[Watched[Any]]] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._rings_at: float | None = None  # the alarm: one of uvloop that is due cannot say so
         self._end: SessionClosed | None = None
@@ -234,7 +235,7 @@ class Mirror:
     def acquire(self, source: "Watched[Any]") -> Lease:  # Any: sources of all types, here and below
         """Keep what a source looks at fresh from now on; what that asks leaves with `turn`."""
         view = source.view
-        self._sources.setdefault(view.key, []).append(source)
+        self._sources[view.key] = adding(self._sources.get(view.key, ()), source)
         lease = self.registry.acquire(view.key, view.size, self._now())
         if not self.link.live:
             self.link.want()
@@ -252,11 +253,12 @@ class Mirror:
         self.turn()
 
     def _forget(self, key: Key, source: "Watched[Any]") -> None:
-        sources = self._sources.get(key, [])
-        if source not in sources:
+        sources = self._sources.get(key)
+        if sources is None or source not in sources:
             return  # it is being ended
-        sources.remove(source)
-        if not sources:
+        if left := removing(sources, source):
+            self._sources[key] = left
+        else:
             del self._sources[key]
 
     # The turn
@@ -302,6 +304,8 @@ class Mirror:
 class Watched(Generic[T]):
     """The source of a `Live` that shows a view: holds a lease while it has observers."""
 
+    __slots__ = ("_cell", "_lease", "_mirror", "view")
+
     def __init__(self, mirror: Mirror, view: View[T]) -> None:
         self.view = view
         self._mirror = mirror
@@ -319,17 +323,17 @@ class Watched(Generic[T]):
         if self._lease is None:  # before anybody is called: he may attach another one
             self._lease = self._mirror.acquire(self)
         place = cell.join(observer, self._current())
-
-        def detach() -> None:
-            cell.leave(place)
-            if cell is self._cell and not cell.is_watched:
-                self._let_go()
-
         if is_first:  # after he has joined: what cannot even be sent fails at once
             self._mirror.turn()
             if cell is self._cell:
                 self.refresh()
-        return detach
+        return Attached(self, cell, place)
+
+    def detach(self, cell: Cell[T], place: Place[T]) -> None:
+        """Call the observer at this place no more; the cell may have ended."""
+        cell.leave(place)
+        if cell is self._cell and not cell.is_watched:
+            self._let_go()
 
     @property
     def observers(self) -> int:
@@ -372,6 +376,18 @@ class Watched(Generic[T]):
         if lease is not None:
             self._cell = Cell[T]()
             self._mirror.release(self, lease)
+
+
+class Attached(Generic[T]):
+    """What stops the calls of one observer. A closure would hold four times as much for each."""
+
+    __slots__ = ("_cell", "_place", "_source")
+
+    def __init__(self, source: Watched[T], cell: Cell[T], place: Place[T]) -> None:
+        self._source, self._cell, self._place = source, cell, place
+
+    def __call__(self) -> None:
+        self._source.detach(self._cell, self._place)
 
 
 def _is_next_page(ask: Ask) -> bool:

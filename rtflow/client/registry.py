@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import UNSET, Struct
 
+from rtflow.client.few import Few, adding, removing
 from rtflow.client.state import State
 from rtflow.client.state.asks import Ask, Outcome, Topic, lacks_expand, probe, unwatches, watches
 from rtflow.client.state.keys import Key, LastKey, ListKey, SideKey, UserKey
@@ -67,8 +68,8 @@ class Node:
 
     def __init__(self, key: Key, topic: Topic | None) -> None:
         self.key, self.topic = key, topic
-        self.leases: tuple[Lease, ...] = ()
-        self.wholes: dict[Key, None] = {}
+        self.leases: Few[Lease] = ()
+        self.wholes: Few[Key] = ()
         self.parts: tuple[Key, ...] = ()
         self.asked: Ask | None = None  # the read that is under way
         self.turn = 0  # in which it was sent
@@ -110,7 +111,7 @@ class Registry:
         """Want a key from now on."""
         lease = Lease(key, size)
         node = self._node(key)
-        node.leases += (lease,)
+        node.leases = adding(node.leases, lease)
         self._idle.pop(key, None)
         self._resize(node)
         self._settle_down(now)
@@ -129,7 +130,7 @@ class Registry:
         node = self._nodes.get(lease.key)
         if node is None or lease not in node.leases:
             return
-        node.leases = tuple(it for it in node.leases if it is not lease)
+        node.leases = removing(node.leases, lease)
         if node.is_wanted:
             self._resize(node)
         else:
@@ -241,7 +242,7 @@ class Registry:
         node = self._nodes.get(part)
         if node is None:
             return
-        node.wholes.pop(whole, None)
+        node.wholes = removing(node.wholes, whole)
         if node.is_wanted:
             self._stirred[part] = None  # it may have waited to be read with that whole
             return
@@ -276,10 +277,11 @@ class Registry:
     def _look_at(self, node: Node, now: float) -> None:
         parts = self.state.parts(node.key)
         if parts is not None and parts != node.parts:
-            before, node.parts = node.parts, parts
-            for key in parts:
-                self._node(key).wholes[node.key] = None
-                self._idle.pop(key, None)
+            wanted = tuple(map(self._node, parts))
+            before, node.parts = node.parts, tuple(part.key for part in wanted)  # one key for all
+            for part in wanted:
+                part.wholes = adding(part.wholes, node.key)
+                self._idle.pop(part.key, None)
             for key in set(before).difference(parts):
                 self._part(node.key, key, now, now)
         if self._is_stale(node) or self.state.gap(node.key) is not None:

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-class Tagged(Struct, frozen=True, tag_field="type", rename="camel"):
+class Tagged(Struct, frozen=True, tag_field="type", rename="camel", gc=False):
     """Base of all blocks and nodes. Unknown fields are ignored: a newer peer may send some."""
 
 

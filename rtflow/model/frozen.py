@@ -6,9 +6,9 @@ decodes to a plain dict).
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
-__all__ = ["EMPTY", "FrozenDict", "merged"]
+__all__ = ["EMPTY", "FrozenDict", "merged", "shared"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,6 +38,11 @@ class FrozenDict(dict[K, V]):
 
 
 EMPTY: FrozenDict[str, str] = FrozenDict()
+
+
+def shared(some: dict[K, V]) -> dict[K, V]:
+    """Return the one empty dict for all in place of an empty one."""
+    return some or cast("FrozenDict[K, V]", EMPTY)  # of nothing, so of all types
 
 
 def merged(old: Mapping[str, str], diff: Mapping[str, str | None] | None) -> dict[str, str]:

@@ -32,7 +32,7 @@ S = TypeVar("S")
 Custom: TypeAlias = FrozenDict[str, str]
 
 
-class UserSnapshot(Struct, frozen=True, kw_only=True):
+class UserSnapshot(Struct, frozen=True, kw_only=True, gc=False):
     """A user, as everybody sees it."""
 
     id: str
@@ -57,7 +57,7 @@ class UserSnapshot(Struct, frozen=True, kw_only=True):
     """What others are shown when they begin to talk with the user."""
 
 
-class UserOnlineSnapshot(Struct, frozen=True, kw_only=True):
+class UserOnlineSnapshot(Struct, frozen=True, kw_only=True, gc=False):
     """Whether a user is connected."""
 
     user: UserSnapshot
@@ -67,7 +67,7 @@ class UserOnlineSnapshot(Struct, frozen=True, kw_only=True):
     """Whether the user has a connection at this moment, from whatever program or device."""
 
 
-class ReactionSummarySnapshot(Struct, frozen=True, kw_only=True):
+class ReactionSummarySnapshot(Struct, frozen=True, kw_only=True, gc=False):
     """How many reacted to a message with one emoji."""
 
     emoji: str
@@ -80,7 +80,7 @@ class ReactionSummarySnapshot(Struct, frozen=True, kw_only=True):
     """Whether the session's user is one of them."""
 
 
-class BaseMessage(Struct, frozen=True, kw_only=True):
+class BaseMessage(Struct, frozen=True, kw_only=True, gc=False):
     """What messages have in common, however deep inside each other."""
 
     id: str
@@ -128,7 +128,7 @@ class MessageSnapshot(BaseMessage, frozen=True, kw_only=True):
     """The message that it replies to; nothing when it is no reply, or that one is gone."""
 
 
-class ConversationSnapshot(Struct, frozen=True, kw_only=True):
+class ConversationSnapshot(Struct, frozen=True, kw_only=True, gc=False):
     """A conversation as the session's user sees it."""
 
     id: str
@@ -177,7 +177,7 @@ class ConversationSnapshot(Struct, frozen=True, kw_only=True):
     """Whether the session's user wants to be notified of new messages, or of mentions only."""
 
 
-class ParticipantSnapshot(Struct, frozen=True, kw_only=True):
+class ParticipantSnapshot(Struct, frozen=True, kw_only=True, gc=False):
     """Somebody's membership of a conversation."""
 
     user: UserSnapshot | None
@@ -193,7 +193,7 @@ class ParticipantSnapshot(Struct, frozen=True, kw_only=True):
     """When this user joined (unix ms)."""
 
 
-class ReactionSnapshot(Struct, frozen=True, kw_only=True):
+class ReactionSnapshot(Struct, frozen=True, kw_only=True, gc=False):
     """Somebody's reaction to a message with one emoji."""
 
     user: UserSnapshot | None
@@ -203,7 +203,7 @@ class ReactionSnapshot(Struct, frozen=True, kw_only=True):
     """When (unix ms)."""
 
 
-class TypingSnapshot(Struct, frozen=True, kw_only=True):
+class TypingSnapshot(Struct, frozen=True, kw_only=True, gc=False):
     """Who is writing in a conversation, the session's user aside."""
 
     many: bool
@@ -213,7 +213,7 @@ class TypingSnapshot(Struct, frozen=True, kw_only=True):
     """Who is writing, the longest first; empty when there are `many`."""
 
 
-class SearchMessageSnapshot(Struct, frozen=True, kw_only=True):
+class SearchMessageSnapshot(Struct, frozen=True, kw_only=True, gc=False):
     """A message that a search has found, and where."""
 
     conversation: ConversationSnapshot

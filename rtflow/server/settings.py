@@ -103,8 +103,12 @@ class Settings(BaseSettings):
     max_message_length: int = Field(default=10_000, ge=1, le=100_000)
     """Characters of text in one message."""
 
-    max_subscriptions: int = Field(default=10_000, ge=1)
-    """Things that one connection may watch at a time."""
+    max_subscriptions: int = Field(default=200_000, ge=1)
+    """Things that one connection may watch at a time, about 450 bytes each. A conversation that our
+    client watches is up to three: its state, what is said in it, and who said it last."""
+
+    max_subscriptions_per_user: int = Field(default=1_000_000, ge=1)
+    """Things that one user may watch at a time, on all connections."""
 
     max_connections_per_user: int = Field(default=100, ge=1)
     """Connections that one user may have at a time."""
@@ -292,6 +296,7 @@ class Settings(BaseSettings):
         """What the gateway is told."""
         return Limits(
             subscriptions=self.max_subscriptions,
+            subscriptions_per_user=self.max_subscriptions_per_user,
             connections_per_user=self.max_connections_per_user,
             requests_in_flight=self.max_requests_in_flight,
             requests=self._rate(self.max_requests_per_second, 100, rest=10),

@@ -1,6 +1,7 @@
 """The cell: who is called, with what, in which order, whatever observers do in their callbacks."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -157,3 +158,80 @@ def test_whoever_raises_is_detached_also_with_a_cancellation_but_not_an_interrup
     cell.join(Noting[int](interrupt), UNSET)
     with pytest.raises(KeyboardInterrupt):
         cell.show(3)
+
+
+def test_what_a_newcomer_causes_comes_after_what_he_brought() -> None:
+    cell, first = Cell[int](), Noting[int]()
+    newcomer = Noting[int](lambda value: cell.show(3) if value == 2 else None)
+    cell.join(first, 1)
+    cell.join(newcomer, 2)
+    assert (first.told, newcomer.told) == ([1, 2, 3], [2, 3])
+
+
+def test_whoever_joined_without_a_value_and_left_is_not_told() -> None:
+    cell, first, second = Cell[int](), Noting[int](), Noting[int]()
+    cell.join(first, 1)
+    cell.leave(cell.join(second, UNSET))
+    cell.show(1)
+    assert (first.told, second.told) == ([1], [])
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["join", "wait", "leave", "show", "both"]), st.integers(0, 2)),
+        max_size=12,
+    )
+)
+def test_whoever_comes_and_goes_each_sees_all_in_order(steps: list[tuple[str, int]]) -> None:
+    cell, now = Cell[int](), 0
+    there: list[tuple[Place[int], Noting[int], int | None]] = []  # since which value, if told
+
+    def newer(value: int) -> None:
+        if value % 3 == 2 and value == now:  # an observer causes a newer value, once
+            show()
+
+    def show() -> None:
+        nonlocal now
+        now += 1
+        cell.show(now)
+
+    for step, pick in steps:
+        match step:
+            case "join" | "both":
+                now += step == "both"  # he brings a newer one
+                seen, first = Noting[int](newer), now
+                there.append((cell.join(seen, now), seen, first))
+            case "wait":
+                seen = Noting[int](newer)
+                there.append((cell.join(seen, UNSET), seen, None))
+            case "leave" if there:
+                place, _, _ = there.pop(pick % len(there))
+                cell.leave(place)
+            case "show":
+                show()
+            case _:
+                cell.show(now)  # an equal one
+        for _, seen, since in there:
+            told = [value for value in seen.told if isinstance(value, int)]
+            assert told == sorted(set(told)), "in order, and none twice in a row"
+            if since is not None:
+                assert told == list(range(since, now + 1)), "the current one first, then each"
+            elif told:
+                assert told[-1] == now
+
+
+def test_joining_and_leaving_among_many_costs_what_it_costs_among_few() -> None:
+    def took(observers: int) -> float:
+        cell = Cell[int]()
+        for _ in range(observers):
+            cell.join(Noting[int](), 1)
+
+        def once() -> float:
+            start = time.process_time()
+            for _ in range(20):
+                cell.leave(cell.join(Noting[int](), 1))
+            return time.process_time() - start
+
+        return min(once() for _ in range(7))
+
+    assert took(20_000) < 20 * took(10)  # looking at each of them would make it a thousand

@@ -1,6 +1,7 @@
 """The whole application: mounted elsewhere, stopped, killed, and with clients that do not read."""
 
 import asyncio
+import gc
 import logging
 import socket
 import sqlite3
@@ -19,7 +20,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Scope
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from rtflow.server import Settings, create_app, running
+from rtflow.server import Settings, create_app, running, serve
 from rtflow.server.gateway.limits import Limits
 from rtflow.server.store.sqlite import store
 from rtflow.testing import Link, ServerProcess
@@ -94,6 +95,20 @@ async def test_the_switch_interval_is_short_while_it_runs_and_then_as_before() -
     async with create_app(Settings(database=":memory:")).lifespan():
         assert sys.getswitchinterval() <= 0.0001
     assert sys.getswitchinterval() == before
+
+
+async def test_garbage_is_sought_less_often_in_a_process_of_its_own_and_then_as_before() -> None:
+    before, meanwhile = gc.get_threshold(), asyncio.get_running_loop().create_future()
+
+    def listening(_host: str, _port: int) -> None:
+        meanwhile.set_result(gc.get_threshold())
+
+    settings = Settings(database=":memory:", port=0)
+    async with asyncio.TaskGroup() as tasks:
+        server = tasks.create_task(serve(settings, on_listening=listening))
+        assert (await meanwhile)[0] >= 50_000
+        server.cancel()
+    assert gc.get_threshold() == before
 
 
 async def test_what_a_body_raises_passes_a_lifespan_unchanged() -> None:

@@ -41,7 +41,7 @@ T = TypeVar("T")
 Outcome: TypeAlias = Any  # Any: the result Struct of an endpoint, or an RtflowError
 
 
-class Topic(Struct, frozen=True):
+class Topic(Struct, frozen=True, gc=False):
     """What one subscription is about; `watch` without ids is about users, which go in batches."""
 
     watch: AnyEndpoint
@@ -49,7 +49,7 @@ class Topic(Struct, frozen=True):
     ids: tuple[str, ...]
 
 
-class Gap(Struct, frozen=True):
+class Gap(Struct, frozen=True, gc=False):
     """What lacks of a key: `count` items from the start (`UNSET`) or from a cursor."""
 
     cursor: str | UnsetType

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-class Key(Struct, frozen=True):
+class Key(Struct, frozen=True, gc=False):
     """Base of all keys."""
 
 

@@ -38,6 +38,7 @@ from rtflow.model.events import (
     SideCreated,
     SideDeleted,
 )
+from rtflow.model.frozen import shared
 from rtflow.model.params import ListPage
 from rtflow.model.snapshots import MessageSnapshot, ReferencedMessageSnapshot, Window
 from rtflow.wire.endpoints import (
@@ -173,7 +174,7 @@ class Messages(Noun[AnyMessages]):
         """What came along and is not held by now is not wanted."""
         self._hints.clear()
         for talk in self._trimmed:
-            talk.cut.clear()
+            talk.cut = None
         self._trimmed.clear()
 
     def parts(self, key: AnyMessages) -> tuple[Key, ...] | None:
@@ -359,7 +360,12 @@ class Messages(Noun[AnyMessages]):
             return message
         if message.sender_id is not None:
             self._users.meet(message.sender_id, sender)
-        return structs.replace(message, sender=UNSET)
+        return structs.replace(
+            message,
+            sender=UNSET,
+            custom=shared(message.custom),
+            reactions=shared(message.reactions),
+        )
 
 
 def _around(id: str, talk: Talk, n: int) -> tuple[Key, ...]:

@@ -24,6 +24,7 @@ from rtflow.model.events import (
     SideEdited,
 )
 from rtflow.model.filters import ConversationFilter, Filter
+from rtflow.model.frozen import shared
 from rtflow.model.params import ConversationPage, Expand
 from rtflow.model.snapshots import ConversationSnapshot, Window
 from rtflow.wire.endpoints import (
@@ -246,7 +247,7 @@ class Sides(Noun[AnySide]):
         if last is UNSET:
             return conversation
         self._messages.meet(conversation.id, last)
-        return structs.replace(conversation, last_message=UNSET)
+        return structs.replace(conversation, last_message=UNSET, custom=shared(conversation.custom))
 
 
 def _page(key: Key, limit: int, filter: Filter, cursor: str | UnsetType, expand: Expand) -> Ask:

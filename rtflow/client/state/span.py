@@ -6,13 +6,15 @@ is not beyond `floor` is in the span; when `cursor` is None, every item of the l
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
 from rtflow.client.state.asks import Gap
 
 __all__ = ["Place", "Span"]
+
+SHORT: Final = 4  # items; so few are looked through as fast as an index is asked
 
 Place: TypeAlias = tuple[int, str]  # the time (newest first: minus the time), then the id
 
@@ -35,7 +37,7 @@ class Span:
     ):
         self._sign = 1 if oldest_first else -1
         self._order: list[Place] = []
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, Place] | None = None  # by id, when it is not short
         self._floor: Place | None = None
         self.cursor: str | UnsetType | None = cursor
         self.extend(at, cursor)
@@ -58,8 +60,8 @@ class Span:
     def __len__(self) -> int:
         return len(self._order)
 
-    def __contains__(self, id: object) -> bool:
-        return id in self._places
+    def __contains__(self, id: str) -> bool:
+        return self._place(id) is not None
 
     def head(self, n: int) -> Sequence[str]:
         """The first `n` ids."""
@@ -87,21 +89,22 @@ class Span:
     def put(self, id: str, time: int) -> bool:
         """Put an item where it belongs by now. False: that is beyond the part that is known."""
         place = (self._sign * time, id)
-        if self._places.get(id) == place:
+        if self._place(id) == place:
             return True
         self.remove(id)
         if not self.reaches(time, id):
             return False
-        insort(self._order, place)
-        self._places[id] = place
+        self._insert(place)
         return True
 
     def remove(self, id: str) -> bool:
         """Take an item out. False: it was not in."""
-        place = self._places.pop(id, None)
+        place = self._place(id)
         if place is None:
             return False
         del self._order[bisect_left(self._order, place)]
+        if self._places is not None:
+            del self._places[id]
         return True
 
     def extend(self, at: Iterable[tuple[str, int]], cursor: str | UnsetType | None) -> None:
@@ -114,8 +117,7 @@ class Span:
             self._floor = page[-1] if self._floor is None else max(self._floor, page[-1])
         for place in page:
             self.remove(place[1])
-            insort(self._order, place)
-            self._places[place[1]] = place
+            self._insert(place)
         self.cursor = cursor if page else None
 
     def trim(self, n: int) -> Sequence[str]:
@@ -123,8 +125,26 @@ class Span:
         gone = [id for _, id in self._order[n:]]
         if gone:
             del self._order[n:]
-            for id in gone:
-                del self._places[id]
+            if self._places is not None:
+                for id in gone:
+                    del self._places[id]
             self._floor = self._order[-1]
             self.cursor = UNSET
         return gone
+
+    # Inside
+
+    def _place(self, id: str) -> Place | None:
+        if self._places is not None:
+            return self._places.get(id)
+        for place in self._order:
+            if place[1] == id:
+                return place
+        return None
+
+    def _insert(self, place: Place) -> None:
+        insort(self._order, place)
+        if self._places is not None:
+            self._places[place[1]] = place
+        elif len(self._order) > SHORT:
+            self._places = {place[1]: place for place in self._order}

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import UNSET, UnsetType, structs
 
+from rtflow.client.few import Few, adding, removing
 from rtflow.client.state.portraits import message_snapshot, patched, referenced_snapshot
 from rtflow.client.state.span import Span
 from rtflow.model.entities import Message
@@ -71,9 +72,9 @@ class Talk:
 
     def __init__(self) -> None:
         self.span: Span | UnsetType | None = UNSET
-        self.wanted: dict[str, None] = {}  # a set, in a third of its memory
-        self.cut: dict[str, Item] = {}
-        """What the last events left beyond the known part."""
+        self.wanted: Few[str] = ()
+        self.cut: dict[str, Item] | None = None
+        """What the last events left beyond the known part, if anything."""
         self._items: dict[str, Item | None] = {}  # None: there is no such message
 
     def forget(self) -> None:
@@ -135,13 +136,13 @@ class Talk:
 
     def want(self, id: str) -> None:
         """Keep a message from now on, wherever it stands."""
-        self.wanted[id] = None
-        if id in self.cut and id not in self._items:
+        self.wanted = adding(self.wanted, id)
+        if self.cut and id in self.cut and id not in self._items:
             self._items[id] = self.cut[id]
 
     def unwant(self, id: str) -> None:
         """Keep it only while it is one of the newest."""
-        self.wanted.pop(id, None)
+        self.wanted = removing(self.wanted, id)
         if not self.shows(id):
             self._items.pop(id, None)
 
@@ -165,6 +166,8 @@ class Talk:
             return ()
         self._items[id] = Item(message)
         if isinstance(span, Span) and len(span) >= 2 * most:
+            if self.cut is None:
+                self.cut = {}
             for gone in span.trim(most):
                 self.cut[gone] = self._there(gone)
                 if gone not in self.wanted:

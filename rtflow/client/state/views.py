@@ -63,7 +63,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-class View(Struct, Generic[T], frozen=True):
+class View(Struct, Generic[T], frozen=True, gc=False):
     """Base of all views: `size` items of a key, shown as a T."""
 
     key: Key

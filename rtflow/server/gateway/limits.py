@@ -14,8 +14,12 @@ __all__ = ["Limits"]
 class Limits(Struct, frozen=True, kw_only=True):
     """Bounds of one client. Sizes are bytes, durations are seconds."""
 
-    subscriptions: int = 10_000
-    """What one connection may watch; a SUBSCRIBE beyond it is refused."""
+    subscriptions: int = 200_000
+    """What one connection may watch; a SUBSCRIBE beyond it is refused. Each takes about 450 bytes,
+    and our client makes two of a conversation that it watches, and one of the last sender."""
+
+    subscriptions_per_user: int = 1_000_000
+    """What one user may watch on this node, on all his connections."""
 
     connections_per_user: int = 100
     """Authenticated connections of one user on this node; a handshake beyond it is refused."""

@@ -56,6 +56,7 @@ class Node:
         self.admission = Admission(limits, ticks)
         self._ticks, self._requests = ticks, requests
         self._connections: Counter[str] = Counter()
+        self._watched: Counter[str] = Counter()
 
     def pace(self, user_id: str) -> Pace:
         """Return how fast a new connection of this user may ask."""
@@ -88,3 +89,13 @@ class Node:
         if not self._connections[user_id]:
             del self._connections[user_id]
             self.signals.left(user_id)
+
+    def watched(self, user_id: str) -> int:
+        """Return how many things this user has asked to watch, on all his connections."""
+        return self._watched[user_id]
+
+    def count_watched(self, user_id: str, more: int) -> None:
+        """He watches so many more of them, or less."""
+        self._watched[user_id] += more
+        if not self._watched[user_id]:
+            del self._watched[user_id]

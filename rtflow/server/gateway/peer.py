@@ -38,6 +38,7 @@ __all__ = ["Peer"]
 logger = logging.getLogger(__name__)
 wire = logging.getLogger("rtflow.wire.server")
 
+MOST_SEEN: Final = 10_000  # users that a connection watches without having asked for it
 DONE: Final = Done()
 TOO_FAST: Final = TooManyRequests(
     "TOO_MANY_REQUESTS", "you ask more often than you may; ask again in a moment"
@@ -48,6 +49,7 @@ class Peer:
     """One connection of `user_id`. Made when the handshake is done; `end` must follow."""
 
     __slots__ = (
+        "_asked",
         "_delayed",
         "_figures",
         "_is_over",
@@ -91,6 +93,7 @@ class Peer:
         self._self = Topic(audience.Kind.SELF, user_id)
         self._topics = set[Topic]()
         self._seen = dict[Topic, None]()  # those of them that were only read, the oldest first
+        self._asked = 0  # how many of the others are counted for the user
         self._is_over = False
         self._open = 0  # requests under way
         self._tell_room: Callable[[], None] | None = None
@@ -173,6 +176,7 @@ class Peer:
             self._node.fanout.unwatch(topic, self)
         self._topics.clear()
         self._seen.clear()
+        self._count_asked()
 
     # What fanout calls
 
@@ -233,12 +237,10 @@ class Peer:
         topics = commands.watched(call, self.user_id)
         if call.endpoint.method == "SUBSCRIBE":
             limit = self._node.limits.subscriptions
-            new = len(set(topics).difference(self._topics))
-            asked_for = len(self._topics) - len(self._seen.keys() - set(topics))
-            if asked_for + new > limit:
-                raise BadRequest(
-                    "TOO_MANY_SUBSCRIPTIONS", f"a connection may watch {limit} things at a time"
-                )
+            wanted = set(topics)
+            new = len(wanted.difference(self._topics))
+            more = new + len(wanted.intersection(self._seen))
+            self._check_room(more)
             for topic in topics:
                 self._seen.pop(topic, None)
             while len(self._topics) + new > limit:
@@ -247,9 +249,24 @@ class Peer:
         else:
             for topic in topics:
                 self._remove(topic)
+        self._count_asked()
         self._answer(call, DONE)
         if self._returning is not None and call.endpoint.method == "SUBSCRIBE":
             self._returning.subscribed(topics)
+
+    def _check_room(self, more: int) -> None:
+        """Raise `BadRequest` unless so many more things may be watched."""
+        limits = self._node.limits
+        whose, limit = "a connection", limits.subscriptions
+        if self._asked + more <= limit:
+            whose, limit = "a user", limits.subscriptions_per_user
+            if self._node.watched(self.user_id) + more <= limit:
+                return
+        raise BadRequest("TOO_MANY_SUBSCRIPTIONS", f"{whose} may watch {limit} things at a time")
+
+    def _count_asked(self) -> None:
+        before, self._asked = self._asked, len(self._topics) - len(self._seen)
+        self._node.count_watched(self.user_id, self._asked - before)
 
     def _add(self, topics: Iterable[Topic]) -> None:
         for topic in topics:
@@ -309,10 +326,10 @@ class Peer:
         is asked for. Else who reads many users over the days could not watch anything any more.
         """
         topics = [t for t in commands.user_topics(call.params.ids) if t not in self._topics]
-        limit = self._node.limits.subscriptions
-        while self._seen and len(self._topics) + len(topics) > limit:
+        room = min(MOST_SEEN, self._node.limits.subscriptions - self._asked)
+        topics = topics[:room]
+        while len(self._seen) + len(topics) > room:
             self._remove(next(iter(self._seen)))
-        topics = topics[: max(0, limit - len(self._topics))]
         self._seen.update(dict.fromkeys(topics))
         self._add(topics)
 

@@ -1,5 +1,6 @@
 """What happens reaches those who watch and may see it, in order, once."""
 
+import asyncio
 from itertools import product
 
 import pytest
@@ -8,7 +9,7 @@ from rtflow.server import Settings
 from rtflow.server.gateway import commands
 from rtflow.wire import endpoints
 from tests.server.conftest import People
-from tests.server.raw import Json, RawClient
+from tests.server.raw import SOON, Json, RawClient
 
 EVERYTHING = ("/me/conversations", "/me/conversations/lunch", "/me/conversations/lunch/messages")
 
@@ -258,7 +259,9 @@ class TestSyncingOff:
 class TestSubscriptionLimit:
     @pytest.fixture
     def settings(self) -> Settings:
-        return Settings(database=":memory:", port=0, max_subscriptions=3)
+        return Settings(
+            database=":memory:", port=0, max_subscriptions=3, max_subscriptions_per_user=4
+        )
 
     async def test_too_many_subscriptions_are_refused_and_nothing_is_lost(
         self, people: People
@@ -274,6 +277,26 @@ class TestSubscriptionLimit:
         assert [event["userId"] for event in await bob.settle()] == ["u1", "u2"]
         await bob.do("UNSUBSCRIBE", "/users/u1")
         await bob.do("SUBSCRIBE", "/me/conversations")
+
+    async def test_whoever_has_watched_too_much_on_all_connections_can_watch_when_he_stops(
+        self, people: People
+    ) -> None:
+        first, second, bob = await people("alice", "alice", "bob")
+        await first.do("SUBSCRIBE", "/users", {"ids": ["u1", "u2"]})
+        await second.do("SUBSCRIBE", "/users", {"ids": ["u1", "u2"]})
+        answer = await second.ask("SUBSCRIBE", "/users", {"ids": ["u3"]})
+        assert (answer.status, answer.code) == (400, "TOO_MANY_SUBSCRIPTIONS")
+        await second.do("SUBSCRIBE", "/users", {"ids": ["u2"]})
+        await bob.do("SUBSCRIBE", "/users", {"ids": ["u1", "u2", "u3"]})
+        await first.do("UNSUBSCRIBE", "/users/u1")
+        await second.do("SUBSCRIBE", "/users", {"ids": ["u3"]})
+        (third,) = await people("alice", create=False)
+        answer = await third.ask("SUBSCRIBE", "/users", {"ids": ["u1"]})
+        assert (answer.status, answer.code) == (400, "TOO_MANY_SUBSCRIPTIONS")
+        await first.socket.close()
+        async with asyncio.timeout(SOON):  # the server may hear of the end a moment later
+            while answer.status != 200:
+                answer = await third.ask("SUBSCRIBE", "/users", {"ids": ["u1"]})
 
     async def test_users_that_were_only_read_make_room_for_what_is_watched(
         self, people: People
