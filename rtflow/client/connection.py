@@ -57,6 +57,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._pinged_at: float | None = None
         self._asked_at: float | None = None  # the last ping, while it is not answered
+        self._is_lone = False  # no other was on its way when the last call was made
         self.lost_because: str | None = None
 
     @property
@@ -81,7 +82,9 @@ class Connection:
         assert self._socket is not None
         if wire.isEnabledFor(logging.DEBUG):
             wire.debug("> %d %s, %d bytes", seq, endpoint.name, len(frames[-1]))
-        self._send(self._socket, frames)
+        # Of many that leave together, again and again, the first is alone for a moment, too.
+        was_lone, self._is_lone = self._is_lone, self._protocol.under_way == 1
+        self._send(self._socket, frames, at_once=was_lone and self._is_lone)
         return seq
 
     def forget(self, seq: int) -> None:
@@ -167,10 +170,10 @@ class Connection:
             self._counts.round_trip = asyncio.get_running_loop().time() - self._asked_at
             self._asked_at = None
 
-    def _send(self, socket: Socket, frames: list[bytes]) -> None:
+    def _send(self, socket: Socket, frames: list[bytes], *, at_once: bool = False) -> None:
         self._counts.frames_sent += len(frames)
         self._counts.bytes_sent += sum(map(len, frames))
-        socket.send(frames)
+        socket.send(frames, at_once=at_once)
 
     def _stop_beating(self) -> None:
         if self._timer is not None:

@@ -22,6 +22,7 @@ import itertools
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import Any, Final, Protocol
 
 from rtflow.client.deadlines import Deadlines
@@ -260,8 +261,7 @@ class Requests:
         slots = self._sent.pop(answer.seq, ())
         error = answer.error
         if slots:
-            now = asyncio.get_running_loop().time()
-            self._counts.round_trip = now - slots[0].sent_at
+            self._counts.round_trip = perf_counter() - slots[0].sent_at
         for slot in slots:
             slot.seq = None
             if error is None:
@@ -339,7 +339,7 @@ class Requests:
                     slot, ProtocolError(f"{slot.request} cannot be sent: {type(exc).__name__}")
                 )
             return
-        now = asyncio.get_running_loop().time()
+        now = perf_counter()
         for slot in slots:
             self._counts.requests_retried += slot.was_sent
             slot.seq, slot.was_sent, slot.sent_at = seq, True, now

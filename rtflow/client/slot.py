@@ -51,7 +51,7 @@ class Slot:
         self.future, self.settle = future, settle
         self.seq: int | None = None  # on the present connection
         self.rest: asyncio.TimerHandle | None = None
-        self.sent_at = 0.0  # in the loop's time, on the present connection
+        self.sent_at = 0.0  # by `perf_counter`, on the present connection
         self.was_sent = False  # on any connection
         self.was_lost = False  # sent before, on a connection that was lost
         self.failures = self.logins = 0

@@ -7,11 +7,14 @@ Invariant: `lost` is called at most once, and after it nothing else is.
 
 `websockets` has a face for asyncio, but there each message goes through a queue and wakes a task,
 which is most of the cost of a frame. So its sans-I/O protocol runs under an
-`asyncio.Protocol` of our own: a message is taken apart, applied and settled inside
-`data_received`, in the order of the frames. There is no queue to bound. What is sent in one turn
-of the loop leaves in one write: at 16 requests in flight that is 1.4 times as many for the same
-CPU time, for a lone one no difference. `is_writable` tells when to hold requests back, and a
-server that leaves `MOST_UNREAD` bytes unread is given up.
+`asyncio.BufferedProtocol` of our own: a message is taken apart, applied and settled inside
+`buffer_updated`, in the order of the frames. There is no queue to bound. asyncio's own buffers, a
+new one of 256 KiB for each read, are mapped, cut short and unmapped by the system each time.
+
+What is sent in one turn of the loop leaves in one write, at its end: at 16 requests in flight that
+is 1.4 times as many for the same CPU time. A request that follows others that were alone leaves at
+once, which saves it a turn. `is_writable` tells when to hold requests back, and a server that
+leaves `MOST_UNREAD` bytes unread is given up.
 
 Whole text messages are cut out, and made, by ourselves (rtflow.wire.cutting). Every other frame and
 the handshake are for `websockets`.
@@ -44,6 +47,7 @@ __all__ = ["Lost", "Socket", "open_socket"]
 LONGEST_RETRY_AFTER: Final = 600.0  # seconds
 MOST_UNREAD: Final = 8 * 1024 * 1024  # bytes
 WRITTEN_AT_ONCE: Final = 64 * 1024  # bytes
+READ_AT_ONCE: Final = 64 * 1024  # bytes
 FAREWELL: Final = 1.0  # seconds for the closing handshake
 CONTROL: Final = frozenset({Opcode.PING, Opcode.PONG, Opcode.CLOSE})
 
@@ -68,8 +72,8 @@ class Socket(Protocol):
     heard_at: float
     said_at: float
 
-    def send(self, messages: list[bytes]) -> None:
-        """Send messages, in order, together."""
+    def send(self, messages: list[bytes], *, at_once: bool = False) -> None:
+        """Send messages, in order, together; and with what follows in this turn, or `at_once`."""
         ...
 
     def abort(self, reason: str) -> None:
@@ -81,7 +85,7 @@ class Socket(Protocol):
         ...
 
 
-class WebSocket(asyncio.Protocol):
+class WebSocket(asyncio.BufferedProtocol):
     """A `Socket`: the websocket of a client, driven by the event loop."""
 
     def __init__(
@@ -98,6 +102,7 @@ class WebSocket(asyncio.Protocol):
         self._parts: list[bytes | bytearray] = []  # of a fragmented message
         self._cutter = Cutter(take, self._parse, most=MAX_SERVER_FRAME)
         self._is_cutting = False  # else all that comes is for `websockets`
+        self._buffer = memoryview(bytearray(READ_AT_ONCE))
         self._reading = False
         self._writing: asyncio.Handle | None = None
         self._frames: list[bytes] = []  # to be written
@@ -117,9 +122,13 @@ class WebSocket(asyncio.Protocol):
         self._protocol.send_request(request)
         self._write()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._is_over:
             return
+        data = bytes(self._buffer[:nbytes])
         self.heard_at = self._loop.time()
         self._reading = True
         try:
@@ -153,7 +162,7 @@ class WebSocket(asyncio.Protocol):
 
     # What we call
 
-    def send(self, messages: list[bytes]) -> None:
+    def send(self, messages: list[bytes], *, at_once: bool = False) -> None:
         if self._is_over or self._protocol.state is not State.OPEN:
             return
         for message in messages:
@@ -162,7 +171,11 @@ class WebSocket(asyncio.Protocol):
             self._unwritten += len(message)
         if self._unwritten > WRITTEN_AT_ONCE:  # or `is_writable` would learn of it too late
             self._write()
-        elif not self._reading and self._writing is None:
+        elif self._reading or self._writing is not None:
+            pass  # it leaves with others
+        elif at_once:
+            self._write()
+        else:
             self._writing = self._loop.call_soon(self._write)
 
     def abort(self, reason: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from rtflow.model.domains import is_top_level
+from rtflow.model.patterns import pattern
 
 __all__ = ["Found", "links"]
 
@@ -26,22 +27,22 @@ WORD: Final = (
     r"\U0001f000-\U0001faff])"
 )
 LABEL: Final = rf"{WORD}(?:_|{WORD}|-++(?=_|{WORD}))*+"
-HOST: Final = re.compile(rf"{LABEL}(?:\.{LABEL})*+")
-CHUNK: Final = re.compile(rf"{WORD}(?:{WORD}|[-!#$%&'*+/=?^_`{{|}}~.])*+")
-NOT_BEFORE_AT: Final = re.compile(r"[-!#$%&'*+/=?^_`{|}~.]\.|\.(?:[-!#$%&'*+/=?^_`{|}~]|\Z)")
-PORT: Final = re.compile(r":\d+", re.ASCII)
-PATH: Final = re.compile(rf"[/?#](?:{WORD}|[-+&@#/%=~_()|'$*\[\]{{}}\u2713?!:,.;^])*+")
-HYPHENS: Final = re.compile(r"-++")
-HTTP: Final = re.compile(r"https?\Z", re.IGNORECASE)
-SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+\Z")
+HOST: Final = pattern(rf"{LABEL}(?:\.{LABEL})*+")
+CHUNK: Final = pattern(rf"{WORD}(?:{WORD}|[-!#$%&'*+/=?^_`{{|}}~.])*+")
+NOT_BEFORE_AT: Final = pattern(r"[-!#$%&'*+/=?^_`{|}~.]\.|\.(?:[-!#$%&'*+/=?^_`{|}~]|\Z)")
+PORT: Final = pattern(r":\d+", re.ASCII)
+PATH: Final = pattern(rf"[/?#](?:{WORD}|[-+&@#/%=~_()|'$*\[\]{{}}\u2713?!:,.;^])*+")
+HYPHENS: Final = pattern(r"-++")
+HTTP: Final = pattern(r"https?\Z", re.IGNORECASE)
+SCHEME: Final = pattern(r"[A-Za-z][A-Za-z0-9+.-]*+\Z")
 BYTE: Final = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
-IPV4: Final = re.compile(rf"{BYTE}(?:\.{BYTE}){{3}}", re.ASCII)
-PHONE: Final = re.compile(  # 7 to 13 digits, the last two of them side by side
+IPV4: Final = pattern(rf"{BYTE}(?:\.{BYTE}){{3}}", re.ASCII)
+PHONE: Final = pattern(  # 7 to 13 digits, the last two of them side by side
     r"(?:^|[^0-9A-Za-z_:/-])([+(]?[0-9](?:[ ()+._-]?[0-9]){5,11}[0-9])(?![0-9A-Za-z_:/-])",
     re.MULTILINE,
 )
-TWO_YEARS: Final = re.compile(r"\d{4}-\d{4}")
-NOT_DIALLED: Final = re.compile(r"[^0-9+]")
+TWO_YEARS: Final = pattern(r"\d{4}-\d{4}")
+NOT_DIALLED: Final = pattern(r"[^0-9+]")
 AT_NO_END: Final = "?!:,.;^"
 OPENED_BY: Final = {")": "(", "]": "[", "}": "{"}
 DANGEROUS: Final = ("javascript", "vbscript")

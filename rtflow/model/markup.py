@@ -46,6 +46,7 @@ from rtflow.model.content import (
 )
 from rtflow.model.frozen import FrozenDict
 from rtflow.model.links import links as unmarked_links
+from rtflow.model.patterns import pattern
 
 __all__ = ["parse", "to_markup"]
 
@@ -65,24 +66,24 @@ PUNCTUATION: Final = re.escape(
 OUTSIDE: Final = f"[^{SPACE}{PUNCTUATION}]"  # what may not stand there
 KINDS: Final[dict[str, type[Emphasis]]] = {"*": Bold, "_": Italic, "~": Strikethrough}
 SIGNS: Final[dict[type[Node], str]] = {kind: sign for sign, kind in KINDS.items()}
-OPENING: Final = re.compile(
+OPENING: Final = pattern(
     f"(?<!{OUTSIDE})(?:{'|'.join(f'[{sign}](?=[^{SPACE}{sign}])' for sign in KINDS)})"
 )
 CLOSING: Final = {
-    sign: re.compile(f"[{LINE_END}]|(?<=[^{SPACE}{sign}])[{sign}](?!{OUTSIDE})") for sign in KINDS
+    sign: pattern(f"[{LINE_END}]|(?<=[^{SPACE}{sign}])[{sign}](?!{OUTSIDE})") for sign in KINDS
 }
 CODE: Final = "```"
-NOT_SPACE: Final = re.compile(f"[^{SPACE}]")
-TOLD_TAG: Final = re.compile("<!!(mention|customemoji):")
-LINK_TAG: Final = re.compile("<(https?|mailto|actionlink|actionbutton):", re.IGNORECASE)
+NOT_SPACE: Final = pattern(f"[^{SPACE}]")
+TOLD_TAG: Final = pattern("<!!(mention|customemoji):")
+LINK_TAG: Final = pattern("<(https?|mailto|actionlink|actionbutton):", re.IGNORECASE)
 ACTIONS: Final[dict[str, type[ActionLink | ActionButton]]] = {
     "actionlink": ActionLink,
     "actionbutton": ActionButton,
 }
-END_OF_TAG: Final = re.compile(f"[>{LINE_END}]")
-END_OF_ID: Final = re.compile(f"[|>{SPACE}]")
-END_OF_URL: Final = re.compile(f"[|{LINE_END}]")
-NOT_IN_ID: Final = re.compile(f"[%|>{SPACE}]")
+END_OF_TAG: Final = pattern(f"[>{LINE_END}]")
+END_OF_ID: Final = pattern(f"[|>{SPACE}]")
+END_OF_URL: Final = pattern(f"[|{LINE_END}]")
+NOT_IN_ID: Final = pattern(f"[%|>{SPACE}]")
 HALVES: Final = "surrogatepass"  # half a pair is no text that can be sent; that is said elsewhere
 
 
@@ -200,8 +201,8 @@ def _said(node: Node) -> str:
 class Ahead:
     """Where a pattern is found next. Asked about places in their order, it reads a text once."""
 
-    def __init__(self, pattern: re.Pattern[str], text: str) -> None:
-        self._pattern, self._text, self._found = pattern, text, -1
+    def __init__(self, wanted: re.Pattern[str], text: str) -> None:
+        self._pattern, self._text, self._found = wanted, text, -1
 
     def of(self, at: int) -> int:
         """Return the first place from `at` on, or the length of the text."""

@@ -95,6 +95,11 @@ class ClientProtocol:
         self._outgoing.append(frame)
         return seq
 
+    @property
+    def under_way(self) -> int:
+        """How many calls are not answered."""
+        return len(self._calls)
+
     def forget(self, seq: int) -> None:
         """Ignore the answer to a call, should it still come."""
         self._calls.pop(seq, None)

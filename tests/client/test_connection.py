@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import itertools
+import select
 import socket
 import ssl
 
@@ -81,6 +82,30 @@ async def test_what_is_sent_in_one_turn_arrives_in_order(scripted: ScriptedServe
     await scripted.until(lambda: len(scripted.last.calls) == 50)
     await connection.close()
     assert numbers == [call.seq for call in scripted.last.calls] == list(range(50))
+
+
+async def test_a_request_leaves_at_once_when_it_follows_others_that_were_alone(
+    scripted: ScriptedServer,
+) -> None:
+    ear = Ear()
+    connection = await ear.open(scripted.url)
+    arriving = scripted.last.socket.transport.get_extra_info("socket")
+
+    def call(times: int) -> bool:
+        """Call; return whether something has left before this turn ends."""
+        for _ in range(times):
+            connection.call(RENEW, (), Renew(token="a token"))
+        return bool(select.select([arriving], [], [], 0)[0])
+
+    async def answered(number: int) -> None:
+        await until(lambda: len(ear.answers) == number)
+
+    left_at_once = list[bool]()
+    for times, number in [(1, 1), (1, 2), (1, 3), (16, 19), (16, 35), (1, 36), (1, 37)]:
+        left_at_once.append(call(times))
+        await answered(number)
+    await connection.close()
+    assert left_at_once == [False, True, True, True, False, False, True]
 
 
 async def test_messages_that_come_with_the_end_are_still_read(scripted: ScriptedServer) -> None:

@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from rtflow.errors import Forbidden, RequestRefused, ServerFailed, TooManyRequests
 from rtflow.server.gateway.node import Node
-from rtflow.server.gateway.outlet import AsgiOutlet, TransportOutlet
+from rtflow.server.gateway.outlet import AsgiOutlet, Outlet, TransportOutlet
 from rtflow.server.gateway.peer import Peer
 from rtflow.server.gateway.transport import SILENT, Transport, transport_of
 from rtflow.server.http.requests import ids_in, refused, require_app
@@ -78,7 +78,7 @@ class Endpoint:
         if (transport := transport_of(scope)) is not None:
             outlet = TransportOutlet(protocol, limits, figures, on_stuck, transport)
             peer = Peer(self._node, user_id, protocol, outlet, client_id_in(scope))
-            self._listen(peer, transport)
+            self._listen(peer, outlet, transport)
             await self._converse(peer, receive)
         else:
             plain = AsgiOutlet(protocol, limits, figures, on_stuck, send)
@@ -111,7 +111,7 @@ class Endpoint:
             else:
                 return
 
-    def _listen(self, peer: Peer, transport: Transport) -> None:
+    def _listen(self, peer: Peer, outlet: Outlet, transport: Transport) -> None:
         """Have messages handed over as they come, a turn's worth at a time, and held while the peer
         is full."""
         loop, taken = asyncio.get_running_loop(), 0
@@ -120,6 +120,7 @@ class Endpoint:
             nonlocal taken
             if self._is_leaving:  # who gets no answer asks again elsewhere
                 return
+            outlet.gather()
             peer.receive(message)
             taken += 1
             if peer.is_full:
@@ -135,7 +136,7 @@ class Endpoint:
             else:
                 transport.go_on()
 
-        transport.hand_to(take)
+        transport.hand_to(take, outlet.let_go)
 
     async def _converse(self, peer: Peer, receive: Receive) -> None:
         """Read what is not handed over, until the connection ends.

@@ -1,8 +1,9 @@
 """How frames leave: joined per turn of the loop, bounded, and never waited for.
 
 Under our own host the frames of a turn are one write to the transport, which knows how much waits
-there. Under another host ASGI's `send` waits when a client does not read, so there a task writes
-from a queue of ours.
+there; the answers to what one read of the socket has brought leave together when all of it is
+carried out, which saves them the rest of that turn. Under another host ASGI's `send` waits when a
+client does not read, so there a task writes from a queue of ours.
 
 How much waits decides three things. Above half of the bound the outlet is full: nothing more is
 read from the client until it has taken what waits, so answers do not pile up. Events cannot be held
@@ -49,6 +50,7 @@ class Outlet(ABC):
         "_ceiling",
         "_figures",
         "_is_closed",
+        "_is_gathering",
         "_loop",
         "_moved",
         "_on_drained",
@@ -71,7 +73,7 @@ class Outlet(ABC):
         self._bound, self._patience = limits.outbox, limits.standstill
         self._loop = asyncio.get_running_loop()
         self._wakes = 0
-        self._is_closed = False
+        self._is_closed = self._is_gathering = False
         self._timer: asyncio.TimerHandle | None = None  # while full
         self._on_drained: list[Callable[[], None]] = []
         self._seen = self._ceiling = 0  # what waited last; what may
@@ -83,12 +85,22 @@ class Outlet(ABC):
         """Bytes that have not left this process."""
 
     def wake(self) -> None:
-        """There may be frames: they leave at the end of this turn of the loop."""
+        """There may be frames: they leave at the end of this turn of the loop, or of `gather`."""
         self._wakes += 1
-        if self._wakes == 1:
+        if self._wakes == 1 and not self._is_gathering:
             self._loop.call_soon(self._turn_ends)
         elif self._wakes % OFTEN == 0:
             self.flush()
+
+    def gather(self) -> None:
+        """Frames leave with `let_go` from now on. It must follow in this turn."""
+        self._is_gathering = True
+
+    def let_go(self) -> None:
+        """What was gathered leaves. Without effect when nothing was to be."""
+        if self._is_gathering:
+            self._is_gathering = False
+            self._turn_ends()
 
     def flush(self) -> None:
         """Let the frames that there are leave now, not at the end of the turn."""

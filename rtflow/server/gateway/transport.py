@@ -29,8 +29,9 @@ class Transport(Protocol):
         """Bytes that wait in this process because the kernel does not take more of them."""
         ...
 
-    def hand_to(self, take: Callable[[str | None], None]) -> None:
-        """Call `take` with each message from now on; None is one that is not text.
+    def hand_to(self, take: Callable[[str | None], None], done: Callable[[], None]) -> None:
+        """Call `take` with each message from now on; None is one that is not text. `done` is called
+        after all that one read of the socket has brought.
 
         ASGI's `receive` is left with the disconnect, after which `take` is not called. Only if the
         client did not wait for the handshake its messages come by `receive` all the same.

@@ -132,7 +132,7 @@ async def test_messages_are_handed_over_in_order_except_while_held() -> None:
                 transport.hold()
                 transport.hold()
 
-        transport.hand_to(take)
+        transport.hand_to(take, lambda: None)
         for message in ("a", b"no text", ["in ", "parts"], "stop", "b", "ä"):
             await client.send(message)
         assert [await heard.get() for _ in range(4)] == ["a", None, "in parts", "stop"]
@@ -144,6 +144,18 @@ async def test_messages_are_handed_over_in_order_except_while_held() -> None:
         await client.close()
         assert await connection.closed == 1000
     assert connection.heard.empty()
+
+
+@on_each_loop
+async def test_it_is_told_when_all_that_came_together_was_handed_over() -> None:
+    app, heard = App(), asyncio.Queue[str | None]()
+    async with running(app) as address, connect(f"ws://{address}") as client:
+        connection = await app.connections.get()
+        connection.transport.hand_to(heard.put_nowait, lambda: heard.put_nowait("done"))
+        client.transport.write(client_frame(1, b"early") * 3)
+        assert [await heard.get() for _ in range(4)] == ["early", "early", "early", "done"]
+        await client.send("later")
+        assert [await heard.get() for _ in range(2)] == ["later", "done"]
 
 
 @on_each_loop
@@ -164,7 +176,7 @@ async def test_what_is_held_is_dropped_by_a_close_and_by_the_end() -> None:
                     transport.hold()
                     came.set()
 
-                transport.hand_to(take)
+                transport.hand_to(take, lambda: None)
                 await client.send("heard")
                 await client.send("held")
                 await came.wait()
@@ -187,7 +199,7 @@ async def test_messages_come_as_in_asgi_when_some_came_before() -> None:
         connection = await app.connections.get()
         await client.send("early")
         assert await connection.heard.get() == "early"
-        connection.transport.hand_to(lambda _: None)
+        connection.transport.hand_to(lambda _: None, lambda: None)
         await client.send("late")
         assert await connection.heard.get() == "late"
 

@@ -298,11 +298,22 @@ async def test_closing_leaves_one_file_with_everything_in_it(
     store: SqliteStore, path: Path
 ) -> None:
     await submitted(store, add("ada"))
+    await store.read(names)  # the reader stays where it is
     await store.close()
     assert beside(path) == ["chat.db", "chat.db-lock"]
     shell = sqlite3.connect(path)
     assert shell.execute("SELECT id FROM users").fetchall() == [("ada",)]
     shell.close()
+
+
+async def test_reading_between_writes_lets_the_write_ahead_log_begin_anew(
+    store: SqliteStore, path: Path
+) -> None:
+    for number in range(40):
+        await submitted(store, big(f"user {number}"))
+        assert len((await store.read(names)).value) == number + 1
+    assert size(path) > 20_000_000
+    assert size(Path(f"{path}-wal")) < 10_000_000
 
 
 # Searches
@@ -371,6 +382,10 @@ async def test_a_search_that_fails_leaves_the_next_ones_be(store: SqliteStore) -
 
 def beside(path: Path) -> list[str]:
     return sorted(file.name for file in path.parent.iterdir())
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size
 
 
 def content(path: Path) -> bytes:

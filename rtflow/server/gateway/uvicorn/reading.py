@@ -61,13 +61,14 @@ class ReadingProtocol(WebSocketsSansIOProtocol):
             self._hand_over, self._pass_on, most=config.limits.message_size, unmask=apply_mask
         )
         self._take: Callable[[str | None], None] | None = None
+        self._done: Callable[[], None] = _nothing
         self._is_bare_head = False  # so far nothing but the handshake has come
         self._is_cutting = False
 
-    def hand_to(self, take: Callable[[str | None], None]) -> None:
+    def hand_to(self, take: Callable[[str | None], None], done: Callable[[], None]) -> None:
         """Hand messages over as they come."""
         if self._is_bare_head:
-            self._is_cutting, self._take = True, take
+            self._is_cutting, self._take, self._done = True, take, done
 
     def hold(self) -> None:
         """Leave what has come, and what comes, where it is."""
@@ -90,7 +91,10 @@ class ReadingProtocol(WebSocketsSansIOProtocol):
         if self.conn.parser_exc is not None:
             return
         if self._is_cutting:
-            self._cutter.cut(data)
+            try:
+                self._cutter.cut(data)
+            finally:
+                self._done()
             return
         ends_with_head = 0 <= data.find(END_OF_HEAD) == len(data) - len(END_OF_HEAD)
         self._is_bare_head = ends_with_head and not self.handshake_initiated
@@ -101,7 +105,7 @@ class ReadingProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Hand over nothing more."""
-        self._take = None
+        self._take, self._done = None, _nothing
         super().connection_lost(exc)
 
     def _pass_on(self, frame: bytes) -> bool:
@@ -146,3 +150,6 @@ class ReadingProtocol(WebSocketsSansIOProtocol):
 
     def _flush(self) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))
+
+
+def _nothing() -> None: ...

@@ -183,6 +183,7 @@ class SqliteStore:
     def _start(self) -> None:
         """Run a group and have it committed."""
         writer = self.database.writer
+        self.database.unpin()
         try:
             self.database.rollback()  # what an earlier failure may have left open
             writer.execute("BEGIN IMMEDIATE")
@@ -314,16 +315,18 @@ class SqliteStore:
         return reading
 
     def _read(self, query: Query[T]) -> Reading[T]:
-        reader = self.database.reader
-        if self._state is not State.COMMITTING:
-            return Reading(drive(query(), reader, _only_reads), self._number)
-        reader.execute("BEGIN")  # its first statement sees all of that COMMIT or nothing
+        reader, number = self.database.reader, self._number
+        self.database.pin()
         try:
-            number = log.last_number(reader)
+            if self._state is State.COMMITTING:  # all of that COMMIT is seen or nothing
+                number = log.last_number(reader)
             return Reading(drive(query(), reader, _only_reads), number)
+        except sqlite3.Error:
+            self.database.unpin()
+            raise
         finally:
-            if reader.in_transaction:
-                reader.execute("ROLLBACK")
+            if self._state is State.COMMITTING:
+                self.database.unpin()
 
     async def search(self, query: Query[T]) -> Reading[T]:
         """Run a query that may take long: in a thread, or, in memory, between two turns."""
