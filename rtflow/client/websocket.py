@@ -84,6 +84,29 @@ class Socket(Protocol):
 class WebSocket(asyncio.Protocol):
     """A `Socket`: the websocket of a client, driven by the event loop."""
 
+    __slots__ = (
+        "_cutter",
+        "_frames",
+        "_gone",
+        "_has_parsed",
+        "_is_cutting",
+        "_is_over",
+        "_loop",
+        "_lost",
+        "_parts",
+        "_protocol",
+        "_reading",
+        "_resumed",
+        "_take",
+        "_transport",
+        "_unwritten",
+        "_writing",
+        "heard_at",
+        "is_writable",
+        "opened",
+        "said_at",
+    )
+
     def __init__(
         self,
         uri: WebSocketURI,
@@ -98,6 +121,7 @@ class WebSocket(asyncio.Protocol):
         self._parts: list[bytes | bytearray] = []  # of a fragmented message
         self._cutter = Cutter(take, self._parse, most=MAX_SERVER_FRAME)
         self._is_cutting = False  # else all that comes is for `websockets`
+        self._has_parsed = False  # `websockets` has read something: it may answer, or have ended
         self._reading = False
         self._writing: asyncio.Handle | None = None
         self._frames: list[bytes] = []  # to be written
@@ -129,11 +153,14 @@ class WebSocket(asyncio.Protocol):
                 self._parse(data)
         finally:
             self._reading = False
-        self._write()
-        if not self.opened.done():
-            self._judge_handshake(data)
-        elif self._protocol.state is not State.OPEN:
-            self._end(Lost(self._why_closed()))
+        if self._frames or self._has_parsed:
+            self._write()
+        if self._has_parsed:
+            self._has_parsed = False
+            if not self.opened.done():
+                self._judge_handshake(data)
+            elif self._protocol.state is not State.OPEN:
+                self._end(Lost(self._why_closed()))
 
     def eof_received(self) -> None:
         self._protocol.receive_eof()
@@ -190,6 +217,7 @@ class WebSocket(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> bool:
         """Let `websockets` read; return whether a text frame may follow that is a message."""
+        self._has_parsed = True
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
