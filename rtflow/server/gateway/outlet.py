@@ -101,7 +101,8 @@ class Outlet(ABC):
             return
         if self._timer is not None:
             self._look()
-        size, figures = sum(map(len, frames)), self._figures
+        size = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
+        figures = self._figures
         figures.frames_out += len(frames)
         figures.bytes_out += size
         if (waiting := self._write(frames)) * 2 > self._bound:

@@ -65,7 +65,8 @@ class WebSocketProtocol(ReadingProtocol):
         """Write messages now, in one go."""
         raw = self.leash.raw
         if self.conn.state is OPEN and not raw.is_closing():
-            joined = b"".join(map(text_frame, frames))
+            one = len(frames) == 1
+            joined = text_frame(frames[0]) if one else b"".join(map(text_frame, frames))
             self._written += len(joined)
             raw.write(joined)
         return raw.get_write_buffer_size()
