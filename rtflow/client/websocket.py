@@ -7,8 +7,10 @@ Invariant: `lost` is called at most once, and after it nothing else is.
 
 `websockets` has a face for asyncio, but there each message goes through a queue and wakes a task,
 which is most of the cost of a frame. So its sans-I/O protocol runs under an
-`asyncio.Protocol` of our own: a message is taken apart, applied and settled inside
-`data_received`, in the order of the frames. There is no queue to bound. What is sent in one turn
+`asyncio.BufferedProtocol` of our own: a message is taken apart, applied and settled inside
+`buffer_updated`, in the order of the frames. There is no queue to bound. All sockets of a thread
+read into one buffer: for a `data_received` asyncio would take 256 KiB from the system, and give
+them back, for each little message, which costs more than to read it. What is sent in one turn
 of the loop leaves in one write: at 16 requests in flight that is 1.4 times as many for the same
 CPU time, for a lone one no difference. `is_writable` tells when to hold requests back, and a
 server that leaves `MOST_UNREAD` bytes unread is given up.
@@ -19,6 +21,8 @@ the handshake are for `websockets`.
 
 import asyncio
 import logging
+import sys
+import threading
 from collections.abc import Callable
 from os import urandom
 from typing import Final, Protocol, cast
@@ -45,6 +49,7 @@ LONGEST_RETRY_AFTER: Final = 600.0  # seconds
 MOST_UNREAD: Final = 8 * 1024 * 1024  # bytes
 WRITTEN_AT_ONCE: Final = 64 * 1024  # bytes
 FAREWELL: Final = 1.0  # seconds for the closing handshake
+READ_AT_ONCE: Final = 256 * 1024  # bytes
 CONTROL: Final = frozenset({Opcode.PING, Opcode.PONG, Opcode.CLOSE})
 
 mute = logging.Logger("websockets, whose debug lines would show tokens", logging.CRITICAL + 1)
@@ -81,10 +86,21 @@ class Socket(Protocol):
         ...
 
 
-class WebSocket(asyncio.Protocol):
+class Buffer(threading.local):
+    """What the sockets of a thread read into, one after the other."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_AT_ONCE))
+
+
+_shared = Buffer()
+
+
+class WebSocket(asyncio.BufferedProtocol):
     """A `Socket`: the websocket of a client, driven by the event loop."""
 
     __slots__ = (
+        "_buffer",
         "_cutter",
         "_frames",
         "_gone",
@@ -122,6 +138,9 @@ class WebSocket(asyncio.Protocol):
         self._cutter = Cutter(take, self._parse, most=MAX_SERVER_FRAME)
         self._is_cutting = False  # else all that comes is for `websockets`
         self._has_parsed = False  # `websockets` has read something: it may answer, or have ended
+        # On Windows a socket holds its buffer all the time until something comes.
+        is_own = sys.platform == "win32"
+        self._buffer = memoryview(bytearray(READ_AT_ONCE)) if is_own else _shared.view
         self._reading = False
         self._writing: asyncio.Handle | None = None
         self._frames: list[bytes] = []  # to be written
@@ -141,9 +160,13 @@ class WebSocket(asyncio.Protocol):
         self._protocol.send_request(request)
         self._write()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._is_over:
             return
+        data = bytes(self._buffer[:nbytes])
         self.heard_at = self._loop.time()
         self._reading = True
         try:
