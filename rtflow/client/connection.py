@@ -40,6 +40,22 @@ class Connection:
     The four callables are called synchronously as frames are read.
     """
 
+    __slots__ = (
+        "_answered",
+        "_asked_at",
+        "_counts",
+        "_heartbeat",
+        "_is_lone",
+        "_pinged_at",
+        "_protocol",
+        "_published",
+        "_socket",
+        "_tell_lost",
+        "_tell_resumed",
+        "_timer",
+        "lost_because",
+    )
+
     def __init__(
         self,
         answered: Callable[[Answer], None],

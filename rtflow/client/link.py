@@ -353,12 +353,21 @@ class Link:
     def _take_events(self, events: tuple[Event, ...]) -> None:
         if self._end is not None:
             return
-        kinds = set(map(type, events))
-        if not kinds.isdisjoint(ABOUT_THE_LINK):
-            events = tuple(event for event in events if type(event) not in ABOUT_THE_LINK)
-        if events:
-            _call(self._on_events, events)
-        if SessionExpiredEvent in kinds:
+        for event in events:
+            if type(event) in ABOUT_THE_LINK:
+                self._take_news(events)
+                return
+        try:
+            self._on_events(events)
+        except (Exception, asyncio.CancelledError):  # as `_call`, for each frame
+            _log_failure(self._on_events)
+
+    def _take_news(self, events: tuple[Event, ...]) -> None:
+        """Take events of which some are for the link, not for those above it."""
+        others = tuple(event for event in events if type(event) not in ABOUT_THE_LINK)
+        if others:
+            _call(self._on_events, others)
+        if SessionExpiredEvent in map(type, events):
             self._authenticate_again("the session has expired")
 
     def _become_live(self) -> None:
@@ -415,7 +424,7 @@ class Link:
         return f"<Link of {self._user_id!r}, {self.state.status}, {self._requests!r}>"
 
 
-ABOUT_THE_LINK = (SessionExpiredEvent, UpstreamRestarting)
+ABOUT_THE_LINK = frozenset({SessionExpiredEvent, UpstreamRestarting})
 
 
 def failure(exc: Exception) -> SessionClosed:
@@ -433,7 +442,11 @@ def _call(callback: Callable[..., None], *args: object) -> None:
     try:
         callback(*args)
     except (Exception, asyncio.CancelledError):  # it is not we who are cancelled
-        logger.exception("%s failed", getattr(callback, "__qualname__", callback))
+        _log_failure(callback)
+
+
+def _log_failure(callback: Callable[..., None]) -> None:
+    logger.exception("%s failed", getattr(callback, "__qualname__", callback))
 
 
 def _told(state: ConnectionState) -> str:

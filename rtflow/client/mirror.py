@@ -8,7 +8,7 @@ has observers holds a lease, and is told of each change of its key until the las
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -67,6 +67,19 @@ class Mirror:
 
     link: Link
 
+    __slots__ = (
+        "__weakref__",  # what some refs remember for it goes with it
+        "_alarm",
+        "_end",
+        "_rings_at",
+        "_sources",
+        "home",
+        "link",
+        "me",
+        "patience",
+        "registry",
+    )
+
     def __init__(self, me: str, home: Home, *, linger: float, patience: float) -> None:
         self.me, self.home, self.patience = me, home, patience
         self.registry = Registry(me, linger=linger)
@@ -88,9 +101,13 @@ class Mirror:
 
     def happened(self, events: tuple[Event, ...]) -> None:
         """The server has told of events that belong together."""
-        self.home.counts.events += len(events)
-        self.registry.apply(events, self._now())
-        self.turn()
+        home, registry = self.home, self.registry
+        home.counts.events += len(events)
+        registry.apply(events, home.loop.time())
+        if registry.has_errands:
+            self.turn()
+        else:
+            self._tell(registry.take_changed())
 
     def end(self, reason: SessionClosed, *, is_failure: bool) -> None:
         """The session is over: complete every stream, or fail it with the reason."""
@@ -273,7 +290,10 @@ class Mirror:
         for key, error in work.failed:
             for source in self._sources.pop(key, ()):
                 source.end(error)
-        for key in work.changed:
+        self._tell(work.changed)
+
+    def _tell(self, changed: Iterable[Key]) -> None:
+        for key in changed:
             for source in tuple(self._sources.get(key, ())):
                 source.refresh()
 
@@ -358,7 +378,7 @@ class Watched(Generic[T]):
 
     def refresh(self) -> None:
         """Something that it shows has changed."""
-        value = self._current()
+        value = self._mirror.known(self.view)
         if value is not UNSET:
             self._cell.show(value)
 

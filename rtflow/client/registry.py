@@ -88,6 +88,25 @@ class Node:
 class Registry:
     """The wishes of one session. `state` is what is known for them; `watching` False only reads."""
 
+    __slots__ = (
+        "_changed",
+        "_expand",
+        "_failed",
+        "_hungry",
+        "_idle",
+        "_linger",
+        "_nodes",
+        "_probed",
+        "_stirred",
+        "_subscribed",
+        "_turn",
+        "_turned",
+        "_wanted",
+        "_watching",
+        "is_live",
+        "state",
+    )
+
     def __init__(self, me: str, *, linger: float, watching: bool = True) -> None:
         self.state = State(me)
         self.is_live = False
@@ -194,6 +213,18 @@ class Registry:
             self._take(ask, outcome, now)
         self._settle_down(now)
 
+    @property
+    def has_errands(self) -> bool:
+        """Whether there may be more to do than to tell of what has changed."""
+        return bool(
+            self._turned or self._hungry or self._failed or self._idle or self.state.strangers
+        )
+
+    def take_changed(self) -> Iterable[Key]:
+        """Return what has changed, and forget it: all that `take` would, without errands."""
+        changed, self._changed = self._changed, {}
+        return changed
+
     def take(self) -> Work:
         """Return what is to be done, and forget it."""
         self._turn += 1
@@ -258,7 +289,10 @@ class Registry:
                 if type(key) not in SIMPLE:
                     self._stirred[key] = None
                 if (node := self._nodes.get(key)) is not None:
-                    self._spread(node)
+                    if node.leases:
+                        self._changed[node.key] = None
+                    if node.wholes:
+                        self._spread(node.wholes)
             if not self._stirred:
                 break
             key = next(iter(self._stirred))
@@ -267,12 +301,13 @@ class Registry:
                 self._look_at(node, now)
         self.state.forget_hints()
 
-    def _spread(self, node: Node) -> None:
-        """Note a change for the leases of a key and of all that it is a part of."""
-        if node.leases:
-            self._changed[node.key] = None
-        for whole in node.wholes:
-            self._spread(self._nodes[whole])
+    def _spread(self, keys: Iterable[Key]) -> None:
+        """Note a change of these for their leases, and for all that they are parts of."""
+        for key in keys:
+            node = self._nodes[key]
+            if node.leases:
+                self._changed[node.key] = None
+            self._spread(node.wholes)
 
     def _look_at(self, node: Node, now: float) -> None:
         parts = self.state.parts(node.key)

@@ -152,6 +152,14 @@ class ServerProtocol:
         self._events.extend(events)
         self._size += size
 
+    def publish_now(self, events: Sequence[bytes]) -> list[bytes]:
+        """Do the same, and return the frames to send now, in order, as `data_to_send`."""
+        if self._events or self._outgoing:
+            self.publish(events)
+            return self.data_to_send()
+        self._published += 1  # nothing waits: they are all that there is
+        return [codec.encode_publish(self._published, events)]
+
     @property
     def is_heard(self) -> bool:
         """Whether the client has acknowledged all that was published. Ours never does."""

@@ -150,6 +150,19 @@ def test_events_handed_in_before_an_answer_arrive_before_it() -> None:
     assert isinstance(second, client.Answer)
 
 
+def test_what_is_published_now_comes_after_all_that_waits() -> None:
+    s = server.ServerProtocol()
+    one, two, three = (b'{"n":%d}' % n for n in (1, 2, 3))
+    assert s.publish_now([one]) == [codec.encode_publish(1, [one])]
+    s.answer(7, endpoints.Done())
+    s.publish([two])
+    assert s.publish_now([three]) == [
+        codec.encode_response(7, 200, endpoints.Done()),
+        codec.encode_publish(2, [two, three]),
+    ]
+    assert s.data_to_send() == []
+
+
 def test_before_authentication_only_the_session_can_be_asked_about() -> None:
     c, s = client.ClientProtocol(), server.ServerProtocol()
     with pytest.raises(RuntimeError, match="not authenticated"):

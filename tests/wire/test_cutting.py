@@ -104,3 +104,13 @@ def test_what_is_framed_is_cut_out_again(size: int, key: bytes) -> None:
         assert frame == framed(Opcode.TEXT, payload)
     reader.cutter.cut(frame)
     assert reader.got == [("text", payload)]
+
+
+def test_a_message_that_comes_alone_waits_while_it_is_held() -> None:
+    reader = Reader(is_server=False)
+    reader.cutter.is_held = True
+    reader.cutter.cut(text_frame(b"x" * 200))
+    assert not reader.got
+    reader.cutter.is_held = False
+    reader.cutter.cut(b"")
+    assert reader.got == [("text", b"x" * 200)]

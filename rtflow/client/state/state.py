@@ -57,6 +57,16 @@ BY_EVENT: Final[dict[type, tuple[int, ...]]] = {
 class State:
     """What one user's session knows. `me` is the user's id."""
 
+    __slots__ = (
+        "_notes",
+        "_with_hints",
+        "messages",
+        "nouns",
+        "sides",
+        "users",
+        "writing",
+    )
+
     def __init__(self, me: str) -> None:
         self._notes = Notes()
         self.users = Users(self._notes)

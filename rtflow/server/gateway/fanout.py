@@ -236,6 +236,8 @@ class Fanout:
         if not crowd.lists:
             return tuple(crowd.users)
         lists = self._watchers.list_users()
+        if not lists:
+            return tuple(crowd.users)
         return (*lists, *(user for user in crowd.users if not self._watchers.has_list(user)))
 
     def _hand_out(self, batch: Batch, seen: Seen) -> None:

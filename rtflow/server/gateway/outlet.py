@@ -104,16 +104,20 @@ class Outlet(ABC):
 
     def flush(self) -> None:
         """Let the frames that there are leave now, not at the end of the turn."""
-        frames = self._protocol.data_to_send()
-        if not frames or self._is_closed:
+        if frames := self._protocol.data_to_send():
+            self.send(frames)
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Let these frames of the protocol leave now. There is one at least."""
+        if self._is_closed:
             return
         if self._timer is not None:
             self._look()
-        size = sum(map(len, frames))
-        self._figures.frames_out += len(frames)
-        self._figures.bytes_out += size
-        self._write(frames)
-        if (waiting := self.waiting) * 2 > self._bound:
+        size = len(frames[0]) if len(frames) == 1 else sum(map(len, frames))
+        figures = self._figures
+        figures.frames_out += len(frames)
+        figures.bytes_out += size
+        if (waiting := self._write(frames)) * 2 > self._bound:
             self._watch(waiting, size)
 
     def close(self, code: int, reason: str) -> None:
@@ -183,7 +187,8 @@ class Outlet(ABC):
         self._drained()
 
     @abstractmethod
-    def _write(self, frames: Sequence[bytes]) -> None: ...
+    def _write(self, frames: Sequence[bytes]) -> int:
+        """Let frames leave; return what waits then."""
 
     @abstractmethod
     def _part(self, code: int, reason: str) -> None: ...
@@ -213,8 +218,8 @@ class TransportOutlet(Outlet):
         """Bytes in the transport."""
         return self._transport.buffered
 
-    def _write(self, frames: Sequence[bytes]) -> None:
-        self._transport.send_texts(frames)
+    def _write(self, frames: Sequence[bytes]) -> int:
+        return self._transport.send_texts(frames)
 
     def _part(self, code: int, reason: str) -> None:
         self._transport.close(code, reason)
@@ -267,10 +272,11 @@ class AsgiOutlet(Outlet):
         """Bytes in the queue, and in the `send` that waits."""
         return self._queued
 
-    def _write(self, frames: Sequence[bytes]) -> None:
+    def _write(self, frames: Sequence[bytes]) -> int:
         self._queue.extend(frames)
         self._queued += sum(map(len, frames))
         self._is_news.set()
+        return self._queued
 
     def _part(self, code: int, reason: str) -> None:
         self._goodbye = (code, reason)

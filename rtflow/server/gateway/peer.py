@@ -196,10 +196,10 @@ class Peer:
     def _publish(self, events: list[bytes], at_once: bool = False) -> None:
         if self._protocol.state is not State.READY:
             return  # who has to show a token again learns nothing
-        self._protocol.publish(events)
         if at_once:
-            self._outlet.flush()
+            self._outlet.send(self._protocol.publish_now(events))
         else:
+            self._protocol.publish(events)
             self._outlet.wake()
 
     # Requests

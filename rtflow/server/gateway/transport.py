@@ -46,8 +46,9 @@ class Transport(Protocol):
         """Hand over again, from the next turn on."""
         ...
 
-    def send_texts(self, frames: Sequence[bytes]) -> None:
-        """Write text messages (UTF-8) now, in one go: one system call in place of many.
+    def send_texts(self, frames: Sequence[bytes]) -> int:
+        """Write text messages (UTF-8) now, in one go: one system call in place of many. Return what
+        is `buffered` then.
 
         Nothing before the handshake or after a close. They are written although the client does not
         read: look at `buffered`. They overtake a `send` of ASGI that still waits, and nothing else.

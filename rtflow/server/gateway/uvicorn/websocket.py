@@ -61,12 +61,15 @@ class WebSocketProtocol(ReadingProtocol):
         """Bytes the kernel has not taken yet."""
         return self.leash.raw.get_write_buffer_size()
 
-    def send_texts(self, frames: Sequence[bytes]) -> None:
+    def send_texts(self, frames: Sequence[bytes]) -> int:
         """Write messages now, in one go."""
-        if self._is_open():
-            joined = b"".join(map(text_frame, frames))
+        raw = self.leash.raw
+        if self.conn.state is OPEN and not raw.is_closing():
+            one = len(frames) == 1
+            joined = text_frame(frames[0]) if one else b"".join(map(text_frame, frames))
             self._written += len(joined)
-            self.leash.raw.write(joined)
+            raw.write(joined)
+        return raw.get_write_buffer_size()
 
     def close(self, code: int, reason: str = "") -> None:
         """Start the closing handshake."""
