@@ -83,6 +83,8 @@ END_OF_TAG: Final = re.compile(f"[>{LINE_END}]")
 END_OF_ID: Final = re.compile(f"[|>{SPACE}]")
 END_OF_URL: Final = re.compile(f"[|{LINE_END}]")
 NOT_IN_ID: Final = re.compile(f"[%|>{SPACE}]")
+# What needs no reading: without a sign, digit or dot in a word nothing can begin, nor be a link.
+PLAIN: Final = re.compile(r"""(?:[^\W\d_]|[ \n,;!?'"()]|\.(?=[ \n]|\Z))++""")
 HALVES: Final = "surrogatepass"  # half a pair is no text that can be sent; that is said elsewhere
 
 
@@ -92,6 +94,8 @@ def parse(text: str, *, links: bool = True) -> tuple[Node, ...]:
     `links=False` leaves `<https://...|text>` and `<actionlink:...>` as they are: so the official
     client sends messages (but not edits), where nobody may hide what a link leads to.
     """
+    if PLAIN.fullmatch(text) is not None:
+        return (text,)
     nodes: list[Node] = []
     at = 0
     for start, end, points in _lists(text):
