@@ -64,7 +64,7 @@ GROUP_COMMANDS: Final = 256
 GROUP_SECONDS: Final = 0.005
 JOINT_COMMANDS: Final = 64  # in one go: so the two limits above are overrun by little
 RETRY_SECONDS: Final = 0.01  # between two tries to get a lock that another process holds
-TRIM_EVERY: Final = 64  # changes; a bite takes more rows than that, so it catches up
+TRIM_EVERY: Final = 256  # changes; a bite looks at more rows than that, so it catches up
 KEPT_CHANGES: Final = 1_000_000
 
 _logger: Final = logging.getLogger("rtflow.server.store")
