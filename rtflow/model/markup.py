@@ -84,6 +84,8 @@ END_OF_TAG: Final = pattern(f"[>{LINE_END}]")
 END_OF_ID: Final = pattern(f"[|>{SPACE}]")
 END_OF_URL: Final = pattern(f"[|{LINE_END}]")
 NOT_IN_ID: Final = pattern(f"[%|>{SPACE}]")
+# What needs no reading: without a sign, digit or dot in a word nothing can begin, nor be a link.
+PLAIN: Final = pattern(r"""(?:[^\W\d_]|[ \n,;!?'"()]|\.(?=[ \n]|\Z))++""")
 HALVES: Final = "surrogatepass"  # half a pair is no text that can be sent; that is said elsewhere
 
 
@@ -93,6 +95,8 @@ def parse(text: str, *, links: bool = True) -> tuple[Node, ...]:
     `links=False` leaves `<https://...|text>` and `<actionlink:...>` as they are: so the official
     client sends messages (but not edits), where nobody may hide what a link leads to.
     """
+    if PLAIN.fullmatch(text) is not None:
+        return (text,)
     nodes: list[Node] = []
     at = 0
     for start, end, points in _lists(text):

@@ -11,9 +11,18 @@ from typing import Any
 
 import pytest
 
-from rtflow.errors import Forbidden, NotFound, ServerFailed
+from rtflow.errors import Forbidden, NotFound, RequestRefused, ServerFailed
 from rtflow.model.events import UserCreated
-from rtflow.server.store.interface import Change, Command, Outcome, Reading, Steps, Store, run
+from rtflow.server.store.interface import (
+    Change,
+    Command,
+    Joint,
+    Outcome,
+    Reading,
+    Steps,
+    Store,
+    run,
+)
 from tests.conformance.stores import Kind, add, count, entry, names, submitted, turn, write
 
 
@@ -149,6 +158,66 @@ async def test_a_command_that_fails_is_undone_alone(
     assert (await store.read(names)).value == ["after", "before"]
     assert numbers(kind.published) == [1, 2]
     assert [record.levelno for record in caplog.records if record.exc_info] == [logging.ERROR]
+
+
+# Joint commands
+
+
+def greet(name: str) -> Joint[str]:
+    return Joint(greet_all, name)
+
+
+def greet_all(greeted: Sequence[str]) -> Steps[list[Outcome[str] | RequestRefused]]:
+    """Greet all but strangers. Of several it asks and writes once."""
+    known = yield from names()
+    here = [name for name in greeted if name not in ("stranger", *known)]
+    for name in here:
+        yield from write(name)
+    if "bug" in greeted:
+        raise RuntimeError("a bug")
+    return [Outcome(it, (entry(it),)) if it in here else Forbidden("NO") for it in greeted]
+
+
+async def test_joint_commands_are_answered_in_order_each_with_its_result_and_number(
+    kind: Kind, store: Store
+) -> None:
+    queued: list[Command[str]] = [
+        *map(greet, ("b", "stranger", "a")),
+        add("c"),
+        *map(greet, ("d", "c")),
+    ]
+    answers = await asyncio.gather(*[submitted(store, it) for it in queued], return_exceptions=True)
+    found = [it if isinstance(it, Reading) else type(it) for it in answers]
+    b, a, c, d = (Reading(name, number) for number, name in enumerate("bacd", start=1))
+    assert found == [b, Forbidden, a, c, d, Forbidden]
+    assert kind.published == [Change(n, (entry(it),)) for n, it in enumerate("bacd", start=1)]
+
+
+async def test_a_joint_command_that_fails_is_undone_alone(
+    kind: Kind, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    queued = [greet("a"), greet("bug"), greet("stranger"), greet("b")]
+    a, bug, stranger, b = await asyncio.gather(
+        *[submitted(store, it) for it in queued], return_exceptions=True
+    )
+    assert (a, b) == (Reading("a", 1), Reading("b", 2))
+    assert (type(bug), type(stranger)) == (ServerFailed, Forbidden)
+    assert (await store.read(names)).value == ["a", "b"]
+    assert numbers(kind.published) == [1, 2]
+    assert [record.levelno for record in caplog.records if record.exc_info] == [logging.ERROR]
+
+
+async def test_storage_trouble_fails_joint_commands_like_all_others(
+    kind: Kind, store: Store
+) -> None:
+    kind.fail()
+    failed = await asyncio.gather(
+        *[submitted(store, greet(name)) for name in "abc"], return_exceptions=True
+    )
+    assert {it.code for it in failed if isinstance(it, ServerFailed)} == {"STORAGE_UNAVAILABLE"}
+    kind.mend()
+    assert await submitted(store, greet("a")) == Reading("a", 1)
+    assert len(failed) == 3
 
 
 # Publishing

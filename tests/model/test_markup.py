@@ -324,6 +324,17 @@ def test_hostile_text_is_read_in_linear_time(shape: str) -> None:
             pytest.fail(f"twice the text takes more than three times as long: {frame}")
 
 
+@given(st.text(alphabet="ab yZéß東 \n.,;!?'\"()", min_size=1))
+@example("see example.com")
+@example("e.g.\nthis, com.")
+@example("東.com (or.org)")
+def test_a_text_without_signs_is_read_at_once_as_it_would_be_step_by_step(text: str) -> None:
+    nodes = parse(text)
+    behind = parse(f"~ {text}")  # a sign that means nothing: all steps are taken
+    first = nodes[:1] if isinstance(nodes[0], str) else ()
+    assert behind == ("~ " + "".join(map(str, first)), *nodes[len(first) :])
+
+
 def depth(nodes: tuple[Node, ...]) -> int:
     inner = [getattr(node, "children", ()) for node in nodes if not isinstance(node, str)]
     return max((1 + depth(children) for children in inner), default=0)

@@ -5,6 +5,7 @@ Not here: what may be said (content.py), who reacted (reactions.py), translating
 
 import random
 import time
+from binascii import b2a_base64
 from contextlib import suppress
 from typing import Final, Unpack
 
@@ -25,7 +26,9 @@ from rtflow.wire.endpoints import DELETE_MESSAGE, EDIT_MESSAGE
 __all__ = ["MessageRef", "Messages", "idempotency_key"]
 
 DEFAULT_LENGTH: Final = 30
+BASE64: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 ALPHABET: Final = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"  # sorted
+SORTING: Final = bytes.maketrans(BASE64.encode(), ALPHABET.encode())
 
 
 class MessageRef(LiveRef[MessageSnapshot | None]):
@@ -106,6 +109,6 @@ class Messages(LiveRef[Window[MessageSnapshot] | None]):
 
 def idempotency_key() -> str:
     """Make a key of 20 characters (protocol.md 5.5): 8 for the time in ms, 12 of chance."""
-    now = time.time_ns() // 1_000_000
-    stamp = (ALPHABET[now >> shift & 63] for shift in range(42, -1, -6))
-    return "".join((*stamp, *random.choices(ALPHABET, k=12)))
+    stamp = time.time_ns() // 1_000_000 & (1 << 48) - 1
+    number = stamp << 72 | random.getrandbits(72)
+    return b2a_base64(number.to_bytes(15, "big"), newline=False).translate(SORTING).decode()

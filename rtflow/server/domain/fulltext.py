@@ -18,12 +18,13 @@ from unicodedata import category, combining, normalize
 from msgspec import Struct
 
 from rtflow.server.domain.activity import ACTIVITY
-from rtflow.server.store.interface import Steps, one, rows, run, run_late
+from rtflow.server.store.interface import Steps, one, rows, run, run_late, run_many
 
 __all__ = [
     "NEW_PLACE",
     "Hit",
     "Matter",
+    "New",
     "add_words",
     "conversation_hits",
     "index_words",
@@ -72,32 +73,38 @@ class Hit(Struct, frozen=True):
     conversation_id: str
 
 
-def add_words(
-    matter: Matter, place: int, thing_id: str, conversation_id: str, text: str
-) -> Steps[None]:
-    """Let something be found that is new, at a place that is free."""
-    words = index_words(text)
-    yield from run(
+class New(Struct, frozen=True):
+    """Something that shall be found from now on, and its place, which is free."""
+
+    place: int
+    id: str
+    conversation_id: str
+    text: str
+
+
+def add_words(matter: Matter, things: Sequence[New]) -> Steps[None]:
+    """Let new things be found."""
+    spelled = [(it, index_words(it.text)) for it in things]
+    yield from run_many(
         f"INSERT INTO searchable_{matter}s (position, id, conversation_id, words)"
         " VALUES (?1, ?2, ?3, ?4)",
-        place,
-        thing_id,
-        conversation_id,
-        words,
+        [(it.place, it.id, it.conversation_id, words) for it, words in spelled],
     )
-    yield from _put_in(matter, place, words, conversation_id)
+    yield from _put_in(
+        matter, [(it.place, words, room_word(it.conversation_id)) for it, words in spelled]
+    )
 
 
 def put_words(matter: Matter, thing_id: str, conversation_id: str, text: str) -> Steps[None]:
     """Let something be found by these words, and by no others."""
     old = yield from _find(matter, thing_id)
     if old.position is None:
-        yield from add_words(matter, old.free, thing_id, conversation_id, text)
+        yield from add_words(matter, [New(old.free, thing_id, conversation_id, text)])
         return
     words = index_words(text)
     yield from _take_out(matter, old, conversation_id)
     yield from run(f"UPDATE searchable_{matter}s SET words = ?2 WHERE id = ?1", thing_id, words)
-    yield from _put_in(matter, old.position, words, conversation_id)
+    yield from _put_in(matter, [(old.position, words, room_word(conversation_id))])
 
 
 def remove_words(matter: Matter, thing_id: str, conversation_id: str) -> Steps[None]:
@@ -126,12 +133,9 @@ def _find(matter: Matter, thing_id: str) -> Steps[_Old]:
     return old
 
 
-def _put_in(matter: Matter, place: int, words: str, conversation_id: str) -> Steps[None]:
+def _put_in(matter: Matter, placed: Sequence[tuple[int, str, str]]) -> Steps[None]:
     yield from run_late(
-        f"INSERT INTO {matter}_words (rowid, words, room) VALUES (?1, ?2, ?3)",
-        place,
-        words,
-        room_word(conversation_id),
+        f"INSERT INTO {matter}_words (rowid, words, room) VALUES (?1, ?2, ?3)", placed
     )
 
 
@@ -141,9 +145,7 @@ def _take_out(matter: Matter, old: _Old, conversation_id: str) -> Steps[None]:
         yield from run_late(
             f"INSERT INTO {matter}_words ({matter}_words, rowid, words, room)"
             " VALUES ('delete', ?1, ?2, ?3)",
-            old.position,
-            old.words,
-            room_word(conversation_id),
+            [(old.position, old.words, room_word(conversation_id))],
         )
 
 

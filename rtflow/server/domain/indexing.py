@@ -3,12 +3,13 @@
 Not here: words and the index (fulltext.py), searching (search.py).
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
 
 from rtflow.model.content import Block, plaintext
-from rtflow.server.domain.fulltext import NEW_PLACE, add_words, put_words, remove_words
+from rtflow.server.domain.fulltext import NEW_PLACE, New, add_words, put_words, remove_words
 from rtflow.server.store.interface import Outcome, Steps, rows
 from rtflow.wire.codec import decoder
 
@@ -17,7 +18,8 @@ __all__ = [
     "index_conversation",
     "index_message",
     "index_missing",
-    "index_new_message",
+    "index_new_messages",
+    "new_message",
     "unindex_message",
 ]
 
@@ -34,11 +36,16 @@ MISSING_TEXTS: Final = (
 _content = decoder(tuple[Block, ...])
 
 
-def index_new_message(
-    new_place: int, message_id: str, conversation_id: str, content: tuple[Block, ...]
-) -> Steps[None]:
-    """Let a message be found when it is sent. `new_place` is what SQL finds for `NEW_PLACE`."""
-    yield from add_words("message", new_place, message_id, conversation_id, plaintext(content))
+def new_message(
+    place: int, message_id: str, conversation_id: str, content: tuple[Block, ...]
+) -> New:
+    """Return a message to be found. The first `place` is what SQL finds for `NEW_PLACE`."""
+    return New(place, message_id, conversation_id, plaintext(content))
+
+
+def index_new_messages(messages: Sequence[New]) -> Steps[None]:
+    """Let messages be found when they are sent."""
+    yield from add_words("message", messages)
 
 
 def index_message(message_id: str, conversation_id: str, content: tuple[Block, ...]) -> Steps[None]:

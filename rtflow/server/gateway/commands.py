@@ -32,12 +32,13 @@ from rtflow.server.domain.presence import must_see
 from rtflow.server.domain.reactions import add_reaction, reactions, remove_reaction
 from rtflow.server.domain.reading import mark_read, mark_unread
 from rtflow.server.domain.rules import Rules
-from rtflow.server.domain.saying import delete_message, edit_message, send_message
+from rtflow.server.domain.saying import delete_message, edit_message
+from rtflow.server.domain.sending import send_message
 from rtflow.server.domain.sides import conversation, conversations
 from rtflow.server.domain.users import create_user, must_exist, set_user, users_by_ids
 from rtflow.server.gateway.audience import Kind, Topic
 from rtflow.server.gateway.node import Node
-from rtflow.server.store.interface import Command, Outcome, Query, Steps
+from rtflow.server.store.interface import Command, Joint, Outcome, Query, Steps
 from rtflow.wire import endpoints as table
 from rtflow.wire.endpoints import AnyEndpoint
 from rtflow.wire.server import Call
@@ -45,6 +46,7 @@ from rtflow.wire.server import Call
 __all__ = [
     "CHECKS",
     "ERRANDS",
+    "JOINT",
     "LATE",
     "QUERIES",
     "WATCHES",
@@ -125,11 +127,14 @@ WRITES: Final[dict[AnyEndpoint, Work]] = {
     table.MARK_UNREAD: mark_unread,
     table.PARTICIPANTS: participant_actions,
     table.DELETE_PARTICIPANT: _bare(delete_participant),
-    table.SEND_MESSAGE: send_message,
     table.EDIT_MESSAGE: edit_message,
     table.DELETE_MESSAGE: _bare(delete_message),
     table.ADD_REACTION: _bare(add_reaction),
     table.REMOVE_REACTION: _bare(remove_reaction),
+}
+
+JOINT: Final[dict[AnyEndpoint, Callable[..., Joint[Any]]]] = {
+    table.SEND_MESSAGE: send_message,
 }
 
 QUERIES: Final[dict[AnyEndpoint, Look]] = {
@@ -183,10 +188,9 @@ WATCHES: Final[dict[AnyEndpoint, Kind]] = {
 
 def command(call: Call, actor: str, now: int, rules: Rules) -> Command[Any]:
     """Return the command of a write. It may be run again, and does the same then."""
-    ids = call.ids
-    if call.endpoint is table.SEND_MESSAGE:
-        ids = (*ids, _new_message_id(now))
-    return partial(WRITES[call.endpoint], actor, *ids, call.params, now, rules)
+    if (joint := JOINT.get(call.endpoint)) is not None:
+        return joint(actor, *call.ids, _new_message_id(now), call.params, now, rules)
+    return partial(WRITES[call.endpoint], actor, *call.ids, call.params, now, rules)
 
 
 def _new_message_id(now: int) -> str:

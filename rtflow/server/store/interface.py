@@ -3,7 +3,7 @@
 A *command* is a generator of statements: it decides in plain Python and does no I/O itself, so the
 same command runs on every store. It is made by a factory because it may have to run again. It
 refuses (raises a `RequestRefused`) before its first write; whatever it wrote then commits together
-with its entries, or not at all.
+with its entries, or not at all. A *joint* command can be carried out in one go with its like.
 
 Guarantees that every store gives, proven by tests/conformance:
 * A command is settled only after its writes are durable. Numbers follow commits, without holes.
@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from rtflow.errors import RtflowError
+from rtflow.errors import RequestRefused, RtflowError
 from rtflow.model.events import Event
 from rtflow.server.figures import StoreFigures
 
@@ -24,6 +24,7 @@ __all__ = [
     "Change",
     "Command",
     "Entry",
+    "Joint",
     "Outcome",
     "ReactionsTouched",
     "Reading",
@@ -37,6 +38,7 @@ __all__ = [
     "rows",
     "run",
     "run_late",
+    "run_many",
 ]
 
 T = TypeVar("T")
@@ -99,12 +101,14 @@ class Change(Struct, frozen=True, gc=False):
 class Statement(Struct, frozen=True, gc=False):
     """One SQL statement with `?1`-style parameters. `kind` makes what a row becomes of its columns.
 
-    `is_late`: it may wait until the end of the transaction, behind those of later commands.
+    `many`: instead of `args`, to write once with each of these. `is_late`: it may wait until the
+    end of the transaction, behind those of later commands.
     """
 
     sql: str
     args: tuple[Any, ...]  # Any: what the driver binds (str, int, float, bytes, None)
     kind: Callable[..., Any] | None  # Any: mostly a Struct, whose fields are the columns
+    many: Sequence[tuple[Any, ...]] | None = None
     is_late: bool = False
 
 
@@ -128,12 +132,19 @@ def run(sql: str, *args: object) -> Steps[None]:
     yield Statement(sql, args, None)
 
 
-def run_late(sql: str, *args: object) -> Steps[None]:
-    """Write what no command reads, nor depends on: at the end of the transaction if that is better.
+def run_many(sql: str, many: Sequence[tuple[object, ...]]) -> Steps[None]:
+    """Write once with each of these, in order."""
+    if many:
+        yield Statement(sql, (), None, many)
+
+
+def run_late(sql: str, many: Sequence[tuple[object, ...]]) -> Steps[None]:
+    """Do the same with what no command reads, nor depends on: at the end of the transaction if that
+    is better.
 
     SQLite's full-text index spills what it has gathered at each savepoint, so at each command.
     """
-    yield Statement(sql, args, None, is_late=True)
+    yield Statement(sql, (), None, many, is_late=True)
 
 
 class Outcome(Struct, Generic[T], frozen=True):
@@ -141,6 +152,25 @@ class Outcome(Struct, Generic[T], frozen=True):
 
     result: T
     entries: tuple[Entry, ...] = ()
+
+
+class Joint(Struct, Generic[T], frozen=True):
+    """A command that may be carried out in one go with others, if they have the same `work` and
+    follow one another in the queue.
+
+    `work` takes the parts of all of them, and returns for each what comes of it: just what would
+    come of each alone, one after the other. Refusals are returned, before the first write.
+    """
+
+    work: Callable[[Sequence[Any]], Steps[list[Outcome[T] | RequestRefused]]]
+    part: Any  # what the work is done with; each work has a kind of its own
+
+    def __call__(self) -> Steps[Outcome[T]]:
+        """Do it alone, like any command."""
+        (outcome,) = yield from self.work((self.part,))
+        if isinstance(outcome, RequestRefused):
+            raise outcome
+        return outcome
 
 
 class Reading(Struct, Generic[T], frozen=True):

@@ -23,7 +23,7 @@ from rtflow.server.domain.files import (
 )
 from rtflow.server.domain.media import BYTES, HEAD, can_be, media_type_of
 from rtflow.server.domain.rules import Rules
-from rtflow.server.domain.saying import send_message
+from rtflow.server.domain.sending import send_message
 from rtflow.server.store.interface import Outcome, Steps
 from tests.server.domain.world import World, refused, text
 
@@ -171,7 +171,7 @@ def upload(world: World, user: str, token: str, content: str = "c" * 64) -> None
 
 def send_file(world: World, user: str, token: str, message: str) -> None:
     params = SendMessage(content=(SendFileBlock(token),))
-    world.do(lambda: send_message(user, "zoo", message, params, world.now, world.rules))
+    world.do(send_message(user, "zoo", message, params, world.now, world.rules))
 
 
 def test_a_message_shows_what_is_known_of_a_file(world: World) -> None:

@@ -20,7 +20,7 @@ from rtflow.model.entities import Message
 from rtflow.model.events import MessageCreated
 from rtflow.model.params import SendMessage
 from rtflow.server.domain.rules import Rules
-from rtflow.server.domain.saying import DAY, send_message
+from rtflow.server.domain.sending import DAY, send_message
 from rtflow.server.store.interface import SideTouched
 from tests.server.domain.world import World, refused, step, text
 
@@ -125,7 +125,7 @@ def test_a_reference_is_to_a_message_of_the_same_conversation(world: World) -> N
 
 def send_nodes(world: World, *nodes: Node) -> None:
     params = SendMessage(content=(TextBlock(nodes),))
-    world.do(lambda: send_message("ada", "lunch", "m", params, world.now, world.rules))
+    world.do(send_message("ada", "lunch", "m", params, world.now, world.rules))
 
 
 @pytest.mark.parametrize(

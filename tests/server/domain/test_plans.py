@@ -10,8 +10,8 @@ from rtflow.model.params import SendMessage
 from rtflow.server.domain import search
 from rtflow.server.domain.files import DAY, Stored, add_file, collect_files, release_files
 from rtflow.server.domain.indexing import index_missing, unindex_message
-from rtflow.server.domain.saying import send_message
 from rtflow.server.domain.search import Asked, ConversationSearch, MessageSearch
+from rtflow.server.domain.sending import send_message
 from rtflow.server.store.interface import Outcome, Steps
 from rtflow.server.store.sqlite.log import since, trim
 from tests.server.domain.world import World, step
@@ -65,7 +65,7 @@ def searches_and_files(world: World) -> None:
     file = Stored("t", "ada", "ab", "a", 1, "image/png", None, None, None, None, "")
     world.do(lambda: add_file(file, world.now))
     params = SendMessage(content=(SendFileBlock("t"),))
-    world.do(lambda: send_message("ada", "lunch", "f", params, world.now, world.rules))
+    world.do(send_message("ada", "lunch", "f", params, world.now, world.rules))
 
     def delete() -> Steps[Outcome[None]]:
         yield from unindex_message("f", "lunch")

@@ -9,7 +9,8 @@ from rtflow.model.content import LocationBlock, SendFileBlock
 from rtflow.model.events import MessageDeleted, MessageDiff, MessageEdited
 from rtflow.model.params import EditMessage
 from rtflow.server.domain.rules import Rules
-from rtflow.server.domain.saying import DAY, edit_message
+from rtflow.server.domain.saying import edit_message
+from rtflow.server.domain.sending import DAY
 from rtflow.server.store.interface import ReactionsTouched, SideTouched
 from tests.server.domain.test_files import collected, upload
 from tests.server.domain.test_search import said

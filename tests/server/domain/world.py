@@ -1,6 +1,7 @@
 """World: the domain on a database in memory, one request at a time, with a clock that is told."""
 
-from collections.abc import Callable, Generator
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, TypeVar
@@ -37,7 +38,8 @@ from rtflow.server.domain.participants import (
 from rtflow.server.domain.reactions import add_reaction, reactions, remove_reaction
 from rtflow.server.domain.reading import mark_read, mark_unread
 from rtflow.server.domain.rules import Rules
-from rtflow.server.domain.saying import delete_message, edit_message, send_message
+from rtflow.server.domain.saying import delete_message, edit_message
+from rtflow.server.domain.sending import send_message
 from rtflow.server.domain.sides import conversation, conversations, sides
 from rtflow.server.domain.tallies import Reacted, reacted
 from rtflow.server.domain.users import create_user, set_user, users_by_ids
@@ -77,25 +79,30 @@ class World:
 
     def do(self, command: Command[T]) -> T:
         """Run a command in a transaction of its own, the way the store does."""
-        try:
-            group = self._group(command, is_careful=False)
-        except Tangled:
-            self.database.rollback()
-            group = self._group(command, is_careful=True)
-        ((_, answer),) = group.answers
-        for change in group.changes:
-            self.told += change.entries
+        (answer,) = self.answers(command)
         if isinstance(answer, Exception):
             raise answer
-        value: T = answer.value
-        return value
+        return answer
 
-    def _group(self, command: Command[Any], *, is_careful: bool) -> Group:
+    def answers(self, *commands: Command[T]) -> list[T | Exception]:
+        """Run several in one transaction, and return refusals."""
+        try:
+            group = self._group(commands, is_careful=False)
+        except Tangled:
+            self.database.rollback()
+            group = self._group(commands, is_careful=True)
+        for change in group.changes:
+            self.told += change.entries
+        return [it if isinstance(it, Exception) else it.value for _, it in group.answers]
+
+    def _group(self, commands: Sequence[Command[Any]], *, is_careful: bool) -> Group:
         writer = self.database.writer
         answers: list[AnyAnswer] = []
         writer.execute("BEGIN")
         group = Group(writer, last_number(writer), self.now, is_careful=is_careful)
-        group.run(command, answers.append)
+        waiting = deque((command, answers.append) for command in commands)
+        while waiting:
+            group.run_next(waiting, len(waiting))
         group.finish()
         writer.execute("COMMIT")
         return group
@@ -185,9 +192,7 @@ class World:
         """Return the id of the message: `m1` for the first one of this world."""
         message = f"m{next(self._ids)}"
         params = SendMessage(content=text(*words), **fields)
-        sent = self.do(
-            lambda: send_message(actor, conversation, message, params, self.now, self.rules)
-        )
+        sent = self.do(send_message(actor, conversation, message, params, self.now, self.rules))
         return sent.id
 
     def edit_message(

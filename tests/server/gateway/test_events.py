@@ -27,6 +27,7 @@ def kinds(events: list[Json]) -> list[str]:
 def test_every_request_is_carried_out_by_one_table() -> None:
     tables = (
         commands.WRITES,
+        commands.JOINT,
         commands.QUERIES,
         commands.CHECKS,
         commands.ERRANDS,

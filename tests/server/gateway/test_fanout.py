@@ -17,7 +17,7 @@ from rtflow.model.params import (
 from rtflow.server.domain.conversations import create_conversation
 from rtflow.server.domain.participants import delete_participant, participant_actions
 from rtflow.server.domain.rules import Rules
-from rtflow.server.domain.saying import send_message
+from rtflow.server.domain.sending import send_message
 from rtflow.server.domain.sides import sides
 from rtflow.server.domain.tallies import reacted
 from rtflow.server.domain.users import create_user
@@ -56,7 +56,7 @@ def joined(*users: str) -> Command[Any]:
 
 def said(number: Iterator[int]) -> Command[Any]:
     params = SendMessage(content=text("hi"))
-    return partial(send_message, "alice", "lunch", f"m{next(number)}", params, 2, RULES)
+    return send_message("alice", "lunch", f"m{next(number)}", params, 2, RULES)
 
 
 async def test_who_joins_hears_of_a_conversation_nothing_from_before_he_came() -> None:

@@ -49,27 +49,29 @@ async def test_the_log_forgets_changes_of_yesterday_but_never_the_last(path: Pat
     store = await open_sqlite(path, ignore, clock=clock)
     await fill(store, "old", 100)
     clock.now += DAY + 1
-    await fill(store, "new", 64)
+    await fill(store, "new", TRIM_EVERY)
     assert await store.changes(0) is None
     assert await store.changes(99) is None
     kept = await store.changes(100)
     assert kept is not None
-    assert [change.number for change in kept] == list(range(101, 165))
+    assert [change.number for change in kept] == list(range(101, 101 + TRIM_EVERY))
     clock.now += DAY + 1
     await store.close()
     again = await open_sqlite(path, ignore, clock=clock)
     await submitted(again, quiet)
-    assert again.database.reader.execute("SELECT number FROM log").fetchall() == [(164,)]
-    assert (await submitted(again, add("one more"))).number == 165
+    assert again.database.reader.execute("SELECT number FROM log").fetchall() == [
+        (100 + TRIM_EVERY,)
+    ]
+    assert (await submitted(again, add("one more"))).number == 101 + TRIM_EVERY
     await again.close()
 
 
 async def test_the_log_keeps_only_so_many_changes(path: Path) -> None:
     store = await open_sqlite(path, ignore, kept_changes=50)
-    await fill(store, "user", 1000)
-    await fill(store, "one more", 64)
-    assert await store.changes(1064 - 50 - TRIM_EVERY) is None, "it is trimmed now and then"
-    kept = await store.changes(1064 - 50)
+    last = 5 * TRIM_EVERY
+    await fill(store, "user", last)
+    assert await store.changes(last - 50 - TRIM_EVERY) is None, "it is trimmed now and then"
+    kept = await store.changes(last - 50)
     assert kept is not None
     assert len(kept) == 50
     await store.close()
@@ -77,11 +79,11 @@ async def test_the_log_keeps_only_so_many_changes(path: Path) -> None:
 
 async def test_a_change_that_is_missed_is_found_while_the_log_reaches_back(path: Path) -> None:
     store = await open_sqlite(path, ignore, kept_changes=1)
-    await fill(store, "user", 64)
-    assert await store.changes(64) == []
-    kept = await store.changes(63)
+    await fill(store, "user", TRIM_EVERY)
+    assert await store.changes(TRIM_EVERY) == []
+    kept = await store.changes(TRIM_EVERY - 1)
     assert kept is not None
-    assert [change.number for change in kept] == [64]
+    assert [change.number for change in kept] == [TRIM_EVERY]
     await store.close()
 
 
@@ -104,7 +106,7 @@ async def test_idempotency_keys_are_forgotten_after_a_day(path: Path) -> None:
     clock.now += DAY
     await submitted(store, remember("new", clock.now))
     clock.now += 1
-    await fill(store, "user", 64)
+    await fill(store, "user", TRIM_EVERY)
     assert store.database.reader.execute("SELECT key FROM sent_keys").fetchall() == [("new",)]
     await store.close()
 
@@ -121,7 +123,7 @@ async def test_resume_points_are_forgotten_a_week_after_their_client_was_here(pa
     clock.now += 7 * DAY
     await submitted(store, keep("left since", is_open=False))
     clock.now += 1
-    await fill(store, "user", 64)
+    await fill(store, "user", TRIM_EVERY)
     rows = store.database.reader.execute("SELECT client_id FROM resume_points ORDER BY client_id")
     assert rows.fetchall() == [("left since",), ("stayed",)]
     await store.close()

@@ -51,7 +51,7 @@ from rtflow.server.store.sqlite.database import (
     open_database,
     unusable,
 )
-from rtflow.server.store.sqlite.group import AnySettle, Group, Tangled, internal
+from rtflow.server.store.sqlite.group import AnySettle, Group, Tangled, Waiting, internal
 from rtflow.server.store.sqlite.searcher import Searcher
 from rtflow.server.trouble import Trouble
 
@@ -62,8 +62,9 @@ T = TypeVar("T")
 MOST_WAITING: Final = 20_000  # commands; beyond it they are refused
 GROUP_COMMANDS: Final = 256
 GROUP_SECONDS: Final = 0.005
+JOINT_COMMANDS: Final = 64  # in one go: so the two limits above are overrun by little
 RETRY_SECONDS: Final = 0.01  # between two tries to get a lock that another process holds
-TRIM_EVERY: Final = 64  # changes; a bite takes more rows than that, so it catches up
+TRIM_EVERY: Final = 256  # changes; a bite looks at more rows than that, so it catches up
 KEPT_CHANGES: Final = 1_000_000
 
 _logger: Final = logging.getLogger("rtflow.server.store")
@@ -135,7 +136,7 @@ class SqliteStore:
         self._loop = asyncio.get_running_loop()
         self._number = number
         self._state = State.IDLE
-        self._waiting: deque[tuple[Command[Any], AnySettle]] = deque()  # Any: results of all kinds
+        self._waiting: deque[Waiting] = deque()
         self._is_careful = False  # the next group is run again, with savepoints
         self._untrimmed = TRIM_EVERY  # the first group trims what the last run left
         self._locked_since: float | None = None
@@ -217,7 +218,7 @@ class SqliteStore:
     def _run_waiting(self, group: Group) -> None:
         deadline = time.perf_counter() + GROUP_SECONDS
         while self._waiting and len(group.answers) < GROUP_COMMANDS:
-            group.run(*self._waiting.popleft())
+            group.run_next(self._waiting, JOINT_COMMANDS)
             if time.perf_counter() > deadline:
                 break
         group.finish()
