@@ -75,9 +75,10 @@ async def prepare(alice: rtflow.Session, bob: rtflow.Session) -> None:
 
 async def talk_and_read(bob: rtflow.Session, alice: rtflow.Session) -> None:
     for number in range(6):
+        await asyncio.sleep(0.3)
         for id in ("rx-lunch", "rx-work"):
             await bob.conversation(id).send(f"number {number}")
-        await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)
     for id in ("rx-lunch", "rx-work"):
         await alice.conversation(id).mark_as_read()
     await asyncio.sleep(0.6)
