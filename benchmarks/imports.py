@@ -1,6 +1,7 @@
 """How long does `import rtflow` take, against the three libraries that it stands on?"""
 
 import asyncio
+import os
 import sys
 import time
 
@@ -11,9 +12,10 @@ PARTS = "import websockets.asyncio.client, reactivex, msgspec.json"
 
 
 async def milliseconds(statement: str) -> float:
-    """Run a fresh interpreter with one statement."""
+    """Run a fresh interpreter with one statement. It keeps bytecode, as it does unless told."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     start = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", statement)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", statement, env=env)
     assert await process.wait() == 0
     return (time.perf_counter() - start) * 1e3
 
