@@ -207,6 +207,23 @@ async def test_a_command_whose_savepoint_fails_is_answered_like_the_others(
     assert (await store.read(names)).value == ["after"]
 
 
+async def test_a_reader_that_cannot_let_go_of_the_old_state_is_told_and_shows_no_old_one(
+    store: SqliteStore,
+) -> None:
+    def judge(action: int, what: str | None, *_: str | None) -> int:
+        is_it = action == sqlite3.SQLITE_TRANSACTION and what == "ROLLBACK"
+        return sqlite3.SQLITE_DENY if is_it else sqlite3.SQLITE_OK
+
+    assert (await store.read(names)).value == []
+    store.database.reader.set_authorizer(judge)
+    with pytest.raises(ServerFailed) as caught:
+        await submitted(store, add("ada"))
+    assert caught.value.code == "STORAGE_UNAVAILABLE"
+    store.database.reader.set_authorizer(None)
+    await submitted(store, add("bob"))
+    assert (await store.read(names)).value == ["bob"]
+
+
 async def test_a_command_waits_for_a_lock_that_is_let_go(path: Path) -> None:
     store = await open_sqlite(path, ignore, lock_patience=30)
     with a_shell_that_writes(store):

@@ -159,15 +159,14 @@ class Database(Struct, frozen=True):
             self.reader.execute("BEGIN")
 
     def unpin(self) -> None:
-        """Let the reader see what there is."""
+        """Let the reader see what there is. Raises what keeps it: else it would show old states."""
         if not self.in_memory and self.reader.in_transaction:
-            with suppress(sqlite3.Error):
-                self.reader.execute("ROLLBACK")
+            self.reader.execute("ROLLBACK")
 
     def close(self) -> None:
         """Move the write-ahead log into the file, or leave that to the next start; then let go."""
-        self.unpin()
         with suppress(sqlite3.Error):
+            self.unpin()
             self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         for connection in (self.searcher, self.reader, self.writer, self.lock):
             if connection is not None:

@@ -184,8 +184,8 @@ class SqliteStore:
     def _start(self) -> None:
         """Run a group and have it committed."""
         writer = self.database.writer
-        self.database.unpin()
         try:
+            self.database.unpin()
             self.database.rollback()  # what an earlier failure may have left open
             writer.execute("BEGIN IMMEDIATE")
             number, now = log.last_number(writer), self._clock()
